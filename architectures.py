@@ -1,0 +1,73 @@
+"""Fully connected networks as pairs of functions, (init_fn, apply_fn)."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+import checks
+
+_ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "elu": jax.nn.elu,
+    "sigmoid": jax.nn.sigmoid,
+    "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
+    "gelu": functools.partial(jax.nn.gelu, approximate=False),
+}
+
+
+def fully_connected(units, classes, activation, init, bias=False):
+    """Build a fully connected network with L = len(units) + 1 layers.
+
+        x_0 = x,   x_l = sigma(x_{l-1} W_l + b_l)  for l < L,   f(x) = x_{L-1} W_L + b_L
+
+    Samples are rows, so `W_l` has shape (m_{l-1}, m_l) and is the transpose of the paper's; the activation sigma acts
+    on the hidden layers only. Every layer uses `init` for its weights and has a bias if `bias` is true.
+
+    Args:
+        units: hidden widths [m_1, ..., m_{L-1}], at least one.
+        classes: number of outputs K = m_L.
+        activation: 'linear', 'relu', 'tanh', 'elu', 'sigmoid', 'leaky_relu' (slope 0.01) or 'gelu' (with erf).
+        init: a function init(key, shape, dtype), such as `initializers.get_init(name)` returns.
+        bias: whether every layer adds a bias b_l, drawn from a Gaussian of mean 0 and variance 1 / m_{l-1}.
+
+    Returns:
+        init_fn: init_fn(key, (-1, d)) -> ((-1, K), params), with params [W_1, ..., W_L], or [(W_1, b_1), ...] with
+            biases, in float64.
+        apply_fn: apply_fn(params, inputs of shape (n, d)) -> predictions of shape (n, K).
+
+    Raises:
+        TypeError, ValueError: for widths that are empty, not integers or below one, an unknown activation, or an
+            `init` that cannot be called (a name instead of a function, say).
+    """
+    hidden = checks.widths(units)
+    outputs = checks.integer("classes", classes)
+    sigma = checks.choice("activation", activation, _ACTIVATIONS)
+    if not callable(init):
+        raise TypeError(f"init must be a function init(key, shape, dtype), got {init!r}; pass get_init('glorot')")
+
+    def init_fn(key, input_shape):
+        checks.float64()
+        sizes = [checks.integer("the input dimension", input_shape[-1]), *hidden, outputs]
+        params = []
+        for m_in, m_out in itertools.pairwise(sizes):
+            key, weight_key, bias_key = jax.random.split(key, 3)
+            weight = init(weight_key, (m_in, m_out), jnp.float64)
+            offset = jax.random.normal(bias_key, (m_out,), jnp.float64) / jnp.sqrt(m_in)
+            params.append((weight, offset) if bias else weight)
+        return (*input_shape[:-1], outputs), params
+
+    def apply_fn(params, inputs):
+        first = params[0][0] if bias else params[0]
+        if jnp.ndim(inputs) != 2 or inputs.shape[1] != first.shape[0]:
+            raise ValueError(f"inputs must have shape (n, {first.shape[0]}) for this network, got {jnp.shape(inputs)}")
+        x = inputs
+        for layer, weights in enumerate(params, start=1):
+            x = x @ weights[0] + weights[1] if bias else x @ weights
+            x = sigma(x) if layer < len(params) else x
+        return x
+
+    return init_fn, apply_fn

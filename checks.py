@@ -1,0 +1,108 @@
+"""Checks of arguments, made before any computing.
+
+Every message says what was expected, what arrived, and what to do about it.
+"""
+
+import operator
+
+import jax
+import numpy as np
+
+
+def choice(kind, name, choices):
+    """Return `choices[name]`.
+
+    Args:
+        kind: what is being chosen, for the message: 'loss', 'activation', ...
+        name: the key that the caller asked for.
+        choices: mapping from the known names to what they stand for.
+
+    Raises:
+        ValueError: if `name` is not one of the choices; the message lists them.
+    """
+    if not isinstance(name, str) or name not in choices:
+        known = ", ".join(repr(known) for known in choices)
+        raise ValueError(f"unknown {kind} {name!r}; choose one of {known}")
+    return choices[name]
+
+
+def integer(name, value, minimum=1):
+    """Return `value` as a Python int.
+
+    Raises:
+        TypeError: if `value` is not an integer (True and 5.0 are not).
+        ValueError: if it is smaller than `minimum`.
+    """
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    return number
+
+
+def widths(units):
+    """Return the hidden widths m_1, ..., m_{L-1} as a list of Python ints.
+
+    Raises:
+        TypeError: if `units` is not a sequence of integers.
+        ValueError: if it is empty or holds a width below one.
+    """
+    if isinstance(units, str) or not hasattr(units, "__iter__"):
+        raise TypeError(f"widths must be a list of hidden widths such as [5, 10], got {units!r}")
+    hidden = [integer(f"widths[{i}]", width) for i, width in enumerate(units)]
+    if not hidden:
+        raise ValueError("widths is empty: name at least one hidden layer, for instance [5, 10]")
+    return hidden
+
+
+def finite(**arrays):
+    """Check that every named array, or pytree of arrays, is free of NaN and infinity.
+
+    Values that JAX is tracing are not known yet and are let through.
+
+    Raises:
+        ValueError: if not; the message names the array and counts the offending entries.
+    """
+    for name, tree in arrays.items():
+        for leaf in jax.tree.leaves(tree):
+            if isinstance(leaf, jax.core.Tracer):
+                continue
+            bad = np.size(leaf) - int(np.isfinite(np.asarray(leaf)).sum())
+            if bad:
+                raise ValueError(
+                    f"{name} must be finite, but {bad} of {np.size(leaf)} entries of an array of shape "
+                    f"{np.shape(leaf)} are NaN or infinite; look at how {name} was computed"
+                )
+
+
+def float64(**arrays):
+    """Check that JAX computes in float64 and that every named array, or pytree of arrays, is float64.
+
+    Raises:
+        TypeError: if not; the message says how to switch float64 on.
+    """
+    remedy = 'call jax.config.update("jax_enable_x64", True) before the first array is made'
+    if not jax.config.jax_enable_x64:
+        raise TypeError(f"ranks need float64 and JAX is set to float32: {remedy}")
+    for name, tree in arrays.items():
+        for leaf in jax.tree.leaves(tree):
+            dtype = getattr(leaf, "dtype", type(leaf).__name__)
+            if dtype != np.float64:
+                raise TypeError(f"{name} must be float64, got {dtype}: {remedy}, and make {name} again in float64")
+
+
+def equal_shapes(predictions, targets):
+    """Check that predictions and targets have the same shape, since (n, 1) - (n, K) would broadcast.
+
+    Raises:
+        ValueError: if not; the message gives both shapes.
+    """
+    if np.shape(predictions) != np.shape(targets):
+        raise ValueError(
+            f"predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}; both must be (n, K): "
+            "the network needs as many outputs as the targets have columns, and as many samples"
+        )

@@ -1,0 +1,149 @@
+"""Small image data sets as float64 arrays: select the classes, encode the targets, shrink the images.
+
+Downloads go to the folder `downloads` beside this file, or to the one that the environment variable HESSIAN_DATA names.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torchvision
+from sklearn.datasets import load_digits
+from torchvision.transforms.v2 import functional as transforms
+
+import checks
+
+
+class Dataset(NamedTuple):
+    """Training and test data, NumPy float64."""
+
+    x_train: np.ndarray  # (n_train, dim)
+    y_train: np.ndarray  # (n_train, K)
+    x_test: np.ndarray  # (n_test, dim)
+    y_test: np.ndarray  # (n_test, K)
+
+
+def get_dataset(name, n_train, n_test, dim, classes, seed=0):
+    """Return the first `n_train` training and `n_test` test samples of the classes asked for.
+
+    Training and test split go through the same steps: keep the samples of the first `classes` classes, take the first n
+    of these, encode the labels, turn pixels 0..255 (digits: 0..16) into float64 in [0, 1], reduce colour to one channel
+    by its luma 0.299 R + 0.587 G + 0.114 B, shrink to sqrt(dim) x sqrt(dim) by bilinear interpolation with
+    anti-aliasing, and flatten row by row. Nothing is centred or scaled otherwise.
+
+    Args:
+        name: 'digits' (scikit-learn's 1797 images of 8 x 8, nothing to download: the first 1437 for training, the last
+            360 for testing); 'MNIST', 'FashionMNIST' (28 x 28) or 'CIFAR10', also called 'CIFAR' (32 x 32), which
+            torchvision downloads once; 'gaussian', a mixture of `classes` unit Gaussians in R^dim with standard normal
+            means.
+        n_train: number of training samples.
+        n_test: number of test samples, 0 for none.
+        dim: number of inputs d; for images a perfect square.
+        classes: 2 to 10 for one-hot targets of that width; 1 for the first two classes as -1 and +1 on one output.
+        seed: of the Gaussian mixture; the images do not depend on it.
+
+    Returns:
+        Dataset of float64 arrays.
+
+    Raises:
+        ValueError: for an unknown name, a `dim` that is not a perfect square or larger than the images, or more samples
+            or classes than there are.
+        RuntimeError: if a download fails or its files are damaged.
+    """
+    load = checks.choice("dataset", name, _LOADERS)
+    wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
+    dim, classes = checks.integer("dim", dim), checks.integer("classes", classes)
+    if load is None:
+        splits = _gaussian(wanted, dim, max(classes, 2), checks.integer("seed", seed, minimum=0))
+    else:
+        if classes > 10:
+            raise ValueError(f"{name} has 10 classes, got classes={classes}; choose 2 to 10, or 1 for -1/+1 targets")
+        if math.isqrt(dim) ** 2 != dim:
+            near = math.isqrt(dim) ** 2, (math.isqrt(dim) + 1) ** 2
+            raise ValueError(f"dim={dim} is not a perfect square, and images are square; try {near[0]} or {near[1]}")
+        splits = [_select(name, split, load(split == "train"), n, dim, classes) for split, n in wanted.items()]
+    (x_train, y_train), (x_test, y_test) = [(inputs, _encode(labels, classes)) for inputs, labels in splits]
+    return Dataset(x_train, y_train, x_test, y_test)
+
+
+def _select(name, split, loaded, n, dim, classes):
+    """Return the first n images of the classes as rows, (n, dim), and their labels, (n,)."""
+    images, labels, white = loaded
+    side = images.shape[-1]
+    if dim > side**2:
+        raise ValueError(f"dim={dim} is larger than the images of {name}, {side} x {side}; choose dim <= {side**2}")
+    chosen = np.flatnonzero(labels < max(classes, 2))
+    if n > len(chosen):
+        raise ValueError(
+            f"n_{split}={n} is more than the {len(chosen)} {split} images that {name} has of the {max(classes, 2)} "
+            f"classes chosen; choose n_{split} <= {len(chosen)}"
+        )
+    chosen = chosen[:n]
+    shrunk = (
+        transforms.resize(_luma(images[chosen], white), [math.isqrt(dim)] * 2, antialias=True) if n else np.zeros(0)
+    )
+    return np.asarray(shrunk).reshape(n, dim), labels[chosen]
+
+
+def _luma(images, white):
+    """Return pixels (n, C, h, w) in 0..white as a float64 tensor (n, 1, h, w) in [0, 1]."""
+    pixels = torch.from_numpy(images).to(torch.float64) / white
+    return transforms.rgb_to_grayscale(pixels) if pixels.shape[1] == 3 else pixels
+
+
+def _encode(labels, classes):
+    """Return one-hot targets (n, classes), or -1/+1 of shape (n, 1) for classes = 1."""
+    return np.eye(classes)[labels] if classes > 1 else 2.0 * labels[:, None] - 1.0
+
+
+def _digits(train):
+    """Return images (n, C, h, w), labels (n,), and the value of a white pixel: what every loader returns."""
+    digits = load_digits()
+    part = slice(None, 1437) if train else slice(1437, None)
+    return digits.images[part, None], digits.target[part], 16
+
+
+def _torchvision(name):
+    def load(train):
+        folder = Path(os.environ.get("HESSIAN_DATA") or Path(__file__).parent / "downloads")
+        source = getattr(torchvision.datasets, name)
+        try:
+            try:
+                dataset = source(folder, train=train)
+            except RuntimeError:  # not there yet, or its checksum is wrong
+                dataset = source(folder, train=train, download=True)
+            images, labels = np.asarray(dataset.data), np.asarray(dataset.targets)
+            if len(images) != len(labels):
+                raise ValueError(f"{len(images)} images but {len(labels)} labels")
+        except Exception as error:
+            raise RuntimeError(
+                f"{name} could not be had in {folder}: {error!r}. Check the connection and run again; if the files "
+                "there are damaged, delete the folder first. dataset='digits' needs no download"
+            ) from error
+        return (images.transpose(0, 3, 1, 2) if images.ndim == 4 else images[:, None]), labels, 255
+
+    return load
+
+
+def _gaussian(wanted, dim, classes, seed):
+    """Return, for each split, x_i = mean of class (i mod classes) + standard normal, and the labels."""
+    means_key, *split_keys = np.random.SeedSequence(seed).spawn(1 + len(wanted))
+    means = np.random.default_rng(means_key).standard_normal((classes, dim))
+    labels = [np.arange(n) % classes for n in wanted.values()]
+    return [
+        (means[ids] + np.random.default_rng(key).standard_normal((len(ids), dim)), ids)
+        for ids, key in zip(labels, split_keys, strict=True)
+    ]
+
+
+_LOADERS = {
+    "digits": _digits,
+    "MNIST": _torchvision("MNIST"),
+    "FashionMNIST": _torchvision("FashionMNIST"),
+    "CIFAR10": _torchvision("CIFAR10"),
+    "CIFAR": _torchvision("CIFAR10"),
+    "gaussian": None,
+}
