@@ -81,11 +81,10 @@ def _select(name, split, loaded, n, dim, classes):
             f"n_{split}={n} is more than the {len(chosen)} {split} images that {name} has of the {max(classes, 2)} "
             f"classes chosen; choose n_{split} <= {len(chosen)}"
         )
-    chosen = chosen[:n]
-    shrunk = (
-        transforms.resize(_luma(images[chosen], white), [math.isqrt(dim)] * 2, antialias=True) if n else np.zeros(0)
-    )
-    return np.asarray(shrunk).reshape(n, dim), labels[chosen]
+    pixels, side = _luma(images[chosen[:n]], white), math.isqrt(dim)
+    if n:
+        pixels = transforms.resize(pixels, [side, side], antialias=True)
+    return pixels.numpy().reshape(n, dim), labels[chosen[:n]]
 
 
 def _luma(images, white):

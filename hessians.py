@@ -70,7 +70,7 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     """Return the functional Hessian H_f = sum_ik alpha_ik d^2 F_ik / dtheta^2, alpha = d ell / dF, of a batch.
 
     This is the Hessian of theta -> <alpha, F(theta)> with alpha held fixed. It is not computed as H_L - H_o, which
-    cancels when the residuals are small: at residuals of 1e-6 the difference has full rank.
+    cancels when the residuals are small: at residuals of 1e-6 the difference has a wrong rank, of rounding errors.
 
     Args:
         loss, apply_fn, params, inputs, targets: as in `outer_prod`.
@@ -104,8 +104,8 @@ def check_memory(p, matrices=5):
     if 8 * matrices * p**2 > free:
         largest = int((free / (8 * matrices)) ** 0.5)
         raise MemoryError(
-            f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} arrays of that size are "
-            f"needed, {8e-9 * matrices * p**2:.1f} GB; {1e-9 * free:.1f} GB of memory are free, enough for p = {largest}. "
+            f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed, "
+            f"{8e-9 * matrices * p**2:.1f} GB; {1e-9 * free:.1f} GB are free, enough for p = {largest}. "
             "Choose smaller widths or a smaller dim"
         )
 

@@ -38,7 +38,7 @@ def show_images(inputs, targets, count=10):
     low, high = np.min(inputs[:count]), np.max(inputs[:count])
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, image, target in zip(axes.flat, inputs, targets, strict=False):
+    for axis, image, target in zip(axes.flat, inputs[:count], targets, strict=False):
         axis.imshow(np.reshape(image, shape), cmap="gray", vmin=low, vmax=high)
         axis.set_title(f"{int(np.argmax(target))}" if len(target) > 1 else f"{target[0]:+.0f}", fontsize=10)
     figure.suptitle(f"The first {count} inputs, {shape[0]} × {shape[1]} pixels, with their class", fontsize=11)
@@ -60,7 +60,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
     for axis, found, bound, color, name in zip(axes, measured, predicted, COLORS, NAMES, strict=True):
         sizes = abs(found.eigenvalues)
-        floor = np.finfo(float).eps ** 2 * max(sizes[0], np.finfo(float).tiny)  # where exact zeros are drawn
+        floor = max(np.finfo(float).eps ** 2 * sizes[0], np.finfo(float).tiny)  # where exact zeros are drawn
         index = np.arange(1, len(sizes) + 1)
         axis.semilogy(index, np.maximum(sizes, floor), ".", color=color, markersize=4, label=r"$|\lambda_i|$")
         axis.axhline(max(found.threshold, floor), color="0.35", linestyle="--", linewidth=1, label="threshold")
@@ -68,20 +68,19 @@ def plot_spectra(measured, predicted, heading="closed form"):
         axis.set_title(f"{name}\nrank {found.rank}, gap {found.gap:.0e}", fontsize=11)
         axis.set_xlabel("index $i$")
         axis.grid(alpha=0.25)
-        axis.legend(loc="upper right", fontsize=9)
+        axis.legend(loc="lower left", fontsize=9)
     axes[0].set_ylabel(r"$|\lambda_i|$, sorted")
     figure.suptitle("The cliff in each spectrum, and where the theory puts it", fontsize=12)
     figure.tight_layout()
     return axes
 
 
-def plot_blocks(matrices, sizes, labels):
+def plot_blocks(matrices, sizes):
     """Draw the sizes of the entries of the three matrices, with lines between the blocks of the layers.
 
     Args:
         matrices: HessianRanks of (p, p) arrays.
-        sizes: number of parameters of each block, in the order of the flattened vector; they add up to p.
-        labels: name of each block.
+        sizes: number of parameters of each layer, in the order of the flattened vector; they add up to p.
 
     Returns:
         Array of three matplotlib axes.
@@ -89,6 +88,7 @@ def plot_blocks(matrices, sizes, labels):
     largest = max(float(abs(np.asarray(matrix)).max()) for matrix in matrices)
     scale = LogNorm(vmin=1e-6 * largest, vmax=largest) if largest else None
     edges = np.cumsum([0, *sizes])
+    labels = [rf"$\mathbf{{W}}_{layer}$" for layer in range(1, len(sizes) + 1)]
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.6), layout="constrained")
     for axis, matrix, name in zip(axes, matrices, NAMES, strict=True):
         entries = np.ma.masked_equal(abs(np.asarray(matrix)), 0)

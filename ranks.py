@@ -75,10 +75,10 @@ def rank_table(measured, predicted, heading="closed form"):
         heading: what the predicted ranks are.
     """
     names = HessianRanks("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
-    lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>16}{'agree':>8}{'gap':>12}"]
+    lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>16}{'equal':>8}{'gap':>12}"]
     for name, found, bound in zip(names, measured, predicted, strict=True):
-        agree = "yes" if found.rank == bound else "no"
-        lines.append(f"{name:<24}{found.rank:>15}{bound:>16}{agree:>8}{found.gap:>12.1e}")
+        equal = "yes" if found.rank == bound else "no"
+        lines.append(f"{name:<24}{found.rank:>15}{bound:>16}{equal:>8}{found.gap:>12.1e}")
     lines.insert(1, "-" * len(lines[0]))
     return "\n".join(lines)
 
@@ -95,5 +95,5 @@ def _count(eigenvalues, rtol):
     rank = int((sizes > threshold).sum())
     if rank == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
         return NumericalRank(0, np.inf, threshold, eigenvalues)
-    rest = threshold if rank == len(sizes) else max(sizes[rank], np.finfo(float).eps * sizes[0])
+    rest = max(threshold if rank == len(sizes) else sizes[rank], np.finfo(float).eps * sizes[0])
     return NumericalRank(rank, float(sizes[rank - 1] / rest), threshold, eigenvalues)

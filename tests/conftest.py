@@ -1,0 +1,68 @@
+"""One strict environment for all tests: float64, no silent promotion of dtypes, figures without a screen."""
+
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import jax
+import matplotlib
+import pytest
+import torchvision
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+matplotlib.use("Agg")
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGE_SETS = ["MNIST", "FashionMNIST", "CIFAR10"]
+
+
+@pytest.fixture
+def image_sets(monkeypatch):
+    """Let `get_dataset` read real images: downloaded ones, or the extract in ../shared; skip where neither is there."""
+    candidates = [os.environ.get("HESSIAN_DATA"), ROOT / "downloads", ROOT.parent / "shared" / "data" / "torchvision"]
+    folders = [Path(folder) for folder in candidates if folder]
+    inside = "MNIST/raw", "FashionMNIST/raw", "cifar-10-batches-py"
+    complete = [folder for folder in folders if all((folder / part).is_dir() for part in inside)]
+    if not complete:
+        pytest.skip(f"no MNIST, FashionMNIST and CIFAR10 in any of {[str(folder) for folder in folders]}")
+    monkeypatch.setenv("HESSIAN_DATA", str(complete[0]))
+    # The extract holds the first images of CIFAR-10's files, so that their MD5 sums are not those of the whole files.
+    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *_: True)
+    return complete[0]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Let torchvision download from a server on this machine that answers everything with the same wrong bytes."""
+
+    class Wrong(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+            self.wfile.write(b"not what was asked for")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wrong) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        download_from(monkeypatch, f"http://127.0.0.1:{listening.server_port}/")
+        yield
+        listening.shutdown()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Let every download of torchvision be refused, as without a network: nothing listens on that port."""
+    download_from(monkeypatch, "http://127.0.0.1:1/")
+
+
+def download_from(monkeypatch, url):
+    for name in ("MNIST", "FashionMNIST"):
+        monkeypatch.setattr(getattr(torchvision.datasets, name), "mirrors", [url])
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", url + "cifar-10-python.tar.gz")

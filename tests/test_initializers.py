@@ -1,0 +1,52 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from initializers import get_init
+
+VARIANCES = {"glorot": 2 / (30 + 50), "uniform": 1 / 30}
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+def test_mean_and_variance(name):
+    draws = 200
+    weights = jax.vmap(lambda key: get_init(name)(key, (30, 50), jnp.float64))(
+        jax.random.split(jax.random.key(0), draws)
+    )
+    count, variance = weights.size, VARIANCES[name]
+    assert weights.dtype == jnp.float64
+    assert abs(weights.mean()) < 5 * np.sqrt(variance / count)
+    assert_allclose(weights.var(), variance, rtol=5 * np.sqrt(2 / count))  # the variance of x^2 is at most 2 sigma^4
+
+
+def test_uniform_fills_its_interval_on_both_sides_of_zero():
+    weights, bound = get_init("uniform")(jax.random.key(1), (30, 50), jnp.float64), np.sqrt(3 / 30)
+    assert -bound <= weights.min() < -0.95 * bound
+    assert 0.95 * bound < weights.max() <= bound
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 7), (7, 3)], ids=str)
+def test_orthogonal_rows_or_columns(shape):
+    W = get_init("orthogonal")(jax.random.key(2), shape, jnp.float64)
+    gram = W @ W.T if shape[0] <= shape[1] else W.T @ W
+    assert_allclose(gram, np.eye(min(shape)), atol=1e-14)
+
+
+def test_orthogonal_is_haar():
+    """Under the Haar measure E Q_ij = 0, E Q_ij^2 = 1/3, and det Q = +1 and -1 are equally likely, for 3 x 3 matrices.
+
+    QR of a Gaussian matrix without sign correction has a mean diagonal of (-0.50, -0.48, 0.48).
+    """
+    keys = jax.random.split(jax.random.key(3), 4000)
+    Q = np.asarray(jax.vmap(lambda key: get_init("orthogonal")(key, (3, 3), jnp.float64))(keys))
+    five_sigma = 5 / np.sqrt(len(Q))
+    assert_allclose(Q.mean(axis=0), np.zeros((3, 3)), atol=five_sigma * np.sqrt(1 / 3))
+    assert_allclose((Q**2).mean(axis=0), np.full((3, 3), 1 / 3), atol=five_sigma * np.sqrt(4 / 45))
+    assert abs(np.linalg.det(Q).mean()) < five_sigma
+
+
+def test_unknown_name_lists_the_choices():
+    with pytest.raises(ValueError, match="unknown initialization 'he'; choose one of 'glorot', 'uniform', 'or"):
+        get_init("he")

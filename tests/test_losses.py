@@ -1,0 +1,70 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from losses import get_loss, of_params
+
+RNG = np.random.default_rng(0)
+PREDICTIONS = RNG.normal(size=(4, 3))
+ONE_HOT = np.eye(3)[[0, 2, 1, 1]]
+SOFTMAX = np.exp(PREDICTIONS) / np.exp(PREDICTIONS).sum(axis=1, keepdims=True)
+RESIDUAL = PREDICTIONS - ONE_HOT
+
+# name: value, gradient (n, K), Hessian of each sample (n, K, K), all written out
+EXPECTED = {
+    "mse": (0.5 * (RESIDUAL**2).sum(), RESIDUAL, np.stack([np.eye(3)] * 4)),
+    "cross": (
+        -(ONE_HOT * np.log(SOFTMAX)).sum(),
+        SOFTMAX - ONE_HOT,
+        np.stack([np.diag(row) - np.outer(row, row) for row in SOFTMAX]),
+    ),
+    "cosh": (
+        np.log(np.cosh(RESIDUAL)).sum(),
+        np.tanh(RESIDUAL),
+        np.stack([np.diag(row) for row in 1 - np.tanh(RESIDUAL) ** 2]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_value_gradient_and_hessian_are_the_formulas(name):
+    loss = get_loss(name)
+    value, gradient, hessian = EXPECTED[name]
+    assert_allclose(loss(PREDICTIONS, ONE_HOT), value, rtol=1e-14)
+    assert_allclose(jax.grad(loss)(PREDICTIONS, ONE_HOT), gradient, atol=1e-15)
+    full = np.asarray(jax.hessian(loss)(PREDICTIONS, ONE_HOT))
+    for i in range(4):
+        for j in range(4):
+            assert_allclose(full[i, :, j], hessian[i] if i == j else np.zeros((3, 3)), atol=1e-15)
+
+
+def test_log_cosh_does_not_overflow():
+    loss, far = get_loss("cosh"), jnp.array([[1000.0, -1000.0]])
+    zero = jnp.zeros((1, 2))
+    assert_allclose(loss(far, zero), 2 * (1000 - np.log(2)), rtol=1e-15)
+    assert_allclose(jax.grad(loss)(far, zero), [[1.0, -1.0]])
+    assert np.isfinite(jax.hessian(loss)(far, zero)).all()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_shapes_must_be_equal(name):
+    with pytest.raises(ValueError, match=r"predictions have shape \(4, 3\) and targets \(4, 1\)"):
+        get_loss(name)(PREDICTIONS, ONE_HOT[:, :1])
+
+
+def test_cross_entropy_of_one_output_is_refused():
+    with pytest.raises(ValueError, match="at least two outputs"):
+        get_loss("cross")(PREDICTIONS[:, :1], ONE_HOT[:, :1])
+
+
+def test_unknown_name_lists_the_choices():
+    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh'"):
+        get_loss("hinge")
+
+
+def test_of_params_composes_network_and_loss():
+    loss_params = of_params(get_loss("mse"), lambda params, x: x @ params[0])
+    W, x = RNG.normal(size=(2, 3)), RNG.normal(size=(4, 2))
+    assert_allclose(loss_params([W], x, ONE_HOT), 0.5 * ((x @ W - ONE_HOT) ** 2).sum(), rtol=1e-14)

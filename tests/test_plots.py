@@ -1,0 +1,57 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from plots import plot_blocks, plot_spectra, show_images
+from ranks import HessianRanks, numerical_rank
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_images_are_the_inputs_with_their_classes():
+    inputs, targets = np.random.default_rng(0).random((12, 25)), np.eye(10)[np.arange(12) % 10]
+    axes = show_images(inputs, targets, count=11)
+    drawn = [axis for axis in axes.flat if axis.images]
+    assert [axis.get_title() for axis in drawn] == [str(i % 10) for i in range(11)]
+    for axis, image in zip(drawn, inputs, strict=False):
+        np.testing.assert_array_equal(axis.images[0].get_array(), image.reshape(5, 5))
+
+
+def test_inputs_that_are_no_squares_and_signs_as_classes():
+    axes = show_images(np.ones((3, 7)), np.array([[-1.0], [1.0], [1.0]]))
+    assert [axis.get_title() for axis in axes.flat] == ["-1", "+1", "+1"]
+    assert axes.flat[0].images[0].get_array().shape == (1, 7)
+
+
+def test_spectra_show_every_eigenvalue_the_threshold_and_the_prediction():
+    measured = HessianRanks(*(numerical_rank(np.diag(row)) for row in ([3.0, -4.0, 0.0], [1.0, 2.0, 0.5], [0.0] * 3)))
+    axes = plot_spectra(measured, HessianRanks(2, 1, 0))
+    for axis, found, predicted in zip(axes, measured, (2, 1, 0), strict=True):
+        eigenvalues, threshold, prediction = axis.lines
+        np.testing.assert_array_equal(eigenvalues.get_xdata(), [1, 2, 3])
+        assert axis.get_yscale() == "log"
+        assert min(eigenvalues.get_ydata()) > 0
+        counted = np.asarray(eigenvalues.get_ydata()) > max(threshold.get_ydata())
+        assert counted.sum() == found.rank
+        assert set(prediction.get_xdata()) == {predicted + 0.5}
+        assert f"rank {found.rank}, gap" in axis.get_title()
+        assert [text.get_text() for text in axis.get_legend().texts][-1] == f"closed form: {predicted}"
+        assert axis.get_xlabel() == "index $i$"
+
+
+def test_blocks_are_marked_and_exact_zeros_are_blank():
+    matrix = np.arange(36.0).reshape(6, 6)
+    axes = plot_blocks(HessianRanks(matrix, -matrix, 0 * matrix), [2, 3, 1])
+    for axis in axes:
+        assert [label.get_text() for label in axis.get_xticklabels()] == [rf"$\mathbf{{W}}_{i}$" for i in (1, 2, 3)]
+        np.testing.assert_array_equal(axis.get_xticks(), [0.5, 3, 5])
+        assert sorted({line.get_xdata()[0] for line in axis.lines if len(set(line.get_xdata())) == 1}) == [1.5, 4.5]
+    assert [axis.images[0].get_array().mask.sum() for axis in axes] == [1, 1, 36]
+
+
+def test_blocks_of_zero_matrices():
+    assert len(plot_blocks(HessianRanks(*[np.zeros((4, 4))] * 3), [3, 1])) == 3

@@ -1,0 +1,97 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from ranks import HessianRanks, numerical_rank, rank_table
+
+EPS = np.finfo(float).eps
+
+
+def symmetric(eigenvalues, seed=0):
+    """Return a dense symmetric matrix with the eigenvalues given."""
+    Q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(eigenvalues),) * 2))
+    matrix = Q * np.asarray(eigenvalues) @ Q.T
+    return (matrix + matrix.T) / 2
+
+
+@pytest.mark.parametrize("rank", [1, 7, 29, 30])
+def test_rank_of_a_prescribed_spectrum(rank):
+    eigenvalues = np.zeros(30)
+    eigenvalues[:rank] = np.geomspace(1e3, 1e-3, rank) * np.where(np.arange(rank) % 3 == 0, -1, 1)
+    found = numerical_rank(symmetric(eigenvalues))
+    assert found.rank == rank
+    # The smallest eigenvalue counted is known; what is not counted lies between eps and a few eps of the largest.
+    if rank < 30:
+        smallest = 1.0 if rank == 1 else 1e-6
+        assert smallest / (100 * EPS) < found.gap <= 1.01 * smallest / EPS
+    assert_allclose(found.threshold, 30 * EPS * 1e3, rtol=1e-10)
+    order = np.argsort(-abs(eigenvalues))
+    assert_allclose(found.eigenvalues[:rank], eigenvalues[order][:rank], rtol=1e-8)
+
+
+def test_a_slope_without_a_cliff_has_a_small_gap():
+    assert numerical_rank(symmetric(np.geomspace(1, 1e-20, 41))).gap < 10
+
+
+def test_full_rank_measures_the_gap_from_the_threshold():
+    found = numerical_rank(np.diag([2.0, 1.0, -0.5]))
+    assert found.rank == 3
+    assert_allclose(found.gap, 0.5 / (3 * EPS * 2))
+
+
+def test_exact_zeros_claim_no_more_than_rounding_allows():
+    found = numerical_rank(np.diag([1.0, 1e-10, 0.0]))
+    assert found.rank == 2
+    assert_allclose(found.gap, 1e-10 / EPS)
+
+
+def test_zero_matrix():
+    found = numerical_rank(np.zeros((4, 4)))
+    assert (found.rank, found.gap, found.threshold) == (0, np.inf, 0.0)
+
+
+def test_the_threshold_can_be_set():
+    matrix = np.diag([1.0, 1e-3, 1e-6])
+    assert [numerical_rank(matrix, rtol=rtol).rank for rtol in (0.0, 1e-5, 1e-2)] == [3, 2, 1]
+    assert_allclose(numerical_rank(matrix, rtol=0.0).gap, 1e-6 / EPS)
+    with pytest.raises(ValueError, match=r"rtol must be in \[0, 1\), got 1"):
+        numerical_rank(matrix, rtol=1)
+
+
+def test_jax_and_numpy_arrays_give_the_same():
+    matrix = symmetric([3.0, -2.0, 1e-3, 0.0, 0.0])
+    ours, theirs = numerical_rank(matrix), numerical_rank(jnp.asarray(matrix))
+    assert ours.rank == theirs.rank == 3
+    assert_allclose(ours.eigenvalues, theirs.eigenvalues, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "error", "message"),
+    [
+        (np.ones((2, 3)), ValueError, r"must be square, \(p, p\), got shape \(2, 3\)"),
+        (np.ones((0, 0)), ValueError, r"must be square"),
+        (np.array([[1.0, 2.0], [0.0, 1.0]]), ValueError, "must be symmetric, but entries differ .* by 2.0e"),
+        (np.array([[1.0, np.nan], [np.nan, 1.0]]), ValueError, "matrix must be finite, but 2 of 4 entries"),
+        (np.ones((2, 2), np.float32), TypeError, "matrix must be float64, got float32: call jax.config.update"),
+    ],
+    ids=["not square", "empty", "not symmetric", "nan", "float32"],
+)
+def test_bad_matrices(matrix, error, message):
+    with pytest.raises(error, match=message):
+        numerical_rank(matrix)
+
+
+def test_float32_mode_is_refused():
+    with jax.enable_x64(False), pytest.raises(TypeError, match="JAX is set to float32"):
+        numerical_rank(np.eye(2))
+
+
+def test_table():
+    measured = HessianRanks(*(numerical_rank(np.diag([1.0] * rank + [0.0] * (5 - rank))) for rank in (2, 3, 4)))
+    header, _, *rows = rank_table(measured, HessianRanks(2, 3, 5), heading="linear network").splitlines()
+    assert "linear network" in header
+    assert [row.split()[-4:-1] for row in rows] == [["2", "2", "yes"], ["3", "3", "yes"], ["4", "5", "no"]]
+    assert all(row.endswith("4.5e+15") for row in rows)
+    assert len({len(line) for line in (header, *rows)}) == 1
