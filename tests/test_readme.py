@@ -1,0 +1,11 @@
+"""The example in the README runs, and prints what its last comment says."""
+
+import re
+
+from conftest import ROOT
+
+
+def test_the_example(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    exec(example, {})
+    assert capsys.readouterr().out.split() == example.rsplit("#", 1)[1].split() == ["175", "175"]
