@@ -264,6 +264,18 @@ def test_a_hessian_that_does_not_fit(monkeypatch):
         check_memory(10_001)
 
 
+def test_the_memory_that_counts_is_the_accelerators(monkeypatch):
+    """On a GPU `memory_stats` says what JAX may use there; here a stand-in with 4 GB, half of it taken."""
+
+    class Device:
+        def memory_stats(self):
+            return {"bytes_limit": 4 * 10**9, "bytes_in_use": 2 * 10**9}
+
+    monkeypatch.setattr(jax, "devices", lambda: [Device()])
+    with pytest.raises(MemoryError, match="2.0 GB are free, enough for p = 7071"):
+        check_memory(8000)
+
+
 def test_the_hessians_themselves_refuse_before_computing(monkeypatch):
     loss, apply_fn, params, inputs, targets = problem()
     memory = psutil.virtual_memory()._replace(available=2 * 8 * num_params(params) ** 2 - 1)
