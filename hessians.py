@@ -39,7 +39,8 @@ def loss_hessian(loss_params, params, inputs, targets):
         ValueError: for NaN or infinity, or shapes that do not fit.
         MemoryError: if the matrix would not fit in memory.
     """
-    _check(params, inputs, targets)
+    check_arguments(params, inputs, targets)
+    check_memory(num_params(params), matrices=2)
     return _loss_hessian(loss_params, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
@@ -62,7 +63,8 @@ def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
         TypeError, ValueError, MemoryError: as in `loss_hessian`.
     """
     del cross
-    _check(params, inputs, targets, apply_fn)
+    check_arguments(params, inputs, targets, apply_fn)
+    check_memory(num_params(params), matrices=2)
     return _outer_prod(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
@@ -81,8 +83,36 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     Raises:
         TypeError, ValueError, MemoryError: as in `loss_hessian`.
     """
-    _check(params, inputs, targets, apply_fn)
+    check_arguments(params, inputs, targets, apply_fn)
+    check_memory(num_params(params), matrices=2)
     return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
+
+
+def loss_product(loss_params, params, inputs, targets):
+    """Return v -> H_L v, the derivative of the gradient along v; v and H_L v have shape (p,).
+
+    Like the two that follow it can be traced, vmapped and compiled, and does not check its arguments.
+    """
+    theta, unravel = ravel_pytree(params)
+    gradient = jax.grad(lambda t: loss_params(unravel(t), inputs, targets))
+    return jax.linearize(gradient, theta)[1]
+
+
+def outer_product(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: forward through the network, the loss's Hessian, backward."""
+    theta, unravel = ravel_pytree(params)
+    predictions, jacobian = jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta)
+    transposed = jax.linear_transpose(jacobian, theta)
+    _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
+    return lambda v: transposed(curvature(jacobian(v)))[0]
+
+
+def functional_product(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
+    theta, unravel = ravel_pytree(params)
+    alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
+    gradient = jax.grad(lambda t: jnp.vdot(alpha, apply_fn(unravel(t), inputs)))
+    return jax.linearize(gradient, theta)[1]
 
 
 def num_params(params):
@@ -110,48 +140,41 @@ def check_memory(p, matrices=5):
         )
 
 
-def _check(params, inputs, targets, apply_fn=None):
+def check_arguments(params, inputs, targets, apply_fn=None):
+    """Check what every function here is given: float64, finite, and predictions of the targets' shape.
+
+    Raises:
+        TypeError, ValueError: if not.
+    """
     checks.float64(params=params, inputs=inputs, targets=targets)
     checks.finite(params=params, inputs=inputs, targets=targets)
     if apply_fn is not None:
         checks.equal_shapes(jax.eval_shape(apply_fn, params, inputs), targets)
-    check_memory(num_params(params), matrices=2)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _loss_hessian(loss_params, params, inputs, targets):
-    theta, unravel = ravel_pytree(params)
-    gradient = jax.grad(lambda t: loss_params(unravel(t), inputs, targets))
-    _, product = jax.linearize(gradient, theta)
-    return _matrix(product, theta)
+    return _matrix(loss_product(loss_params, params, inputs, targets), params)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _outer_prod(loss, apply_fn, params, inputs, targets):
-    theta, unravel = ravel_pytree(params)
-    predictions, jacobian = jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta)
-    transposed = jax.linear_transpose(jacobian, theta)
-    _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
-    return _matrix(lambda v: transposed(curvature(jacobian(v)))[0], theta)
+    return _matrix(outer_product(loss, apply_fn, params, inputs, targets), params)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _functional_hessian(loss, apply_fn, params, inputs, targets):
-    theta, unravel = ravel_pytree(params)
-    alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
-    gradient = jax.grad(lambda t: jnp.vdot(alpha, apply_fn(unravel(t), inputs)))
-    _, product = jax.linearize(gradient, theta)
-    return _matrix(product, theta)
+    return _matrix(functional_product(loss, apply_fn, params, inputs, targets), params)
 
 
-def _matrix(product, theta):
+def _matrix(product, params):
     """Return the matrix of the symmetric linear map `product`, its rows product(e_j) filled in a block at a time."""
-    p = theta.size
+    p = num_params(params)
     block = min(_BLOCK, p)
-    rows = jax.vmap(lambda j: product(jnp.zeros_like(theta).at[j].set(1.0)))
+    rows = jax.vmap(lambda j: product(jnp.zeros(p).at[j].set(1.0)))
 
     def fill(k, matrix):
         first = jnp.minimum(k * block, p - block)  # the last block steps back over the one before: one shape for all
         return jax.lax.dynamic_update_slice(matrix, rows(first + jnp.arange(block)), (first, 0))
 
-    return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, p), theta.dtype))
+    return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, p)))
