@@ -31,6 +31,10 @@ _BLOCK = 128  # probes at a time
 _MARGIN = 8  # a sketch of size l is trusted for ranks up to l - _MARGIN
 
 
+class UndecidedError(ValueError):
+    """A comparison was too close to call, or a divisor zero, so that the Hessian is not defined here."""
+
+
 class ExactRank(NamedTuple):
     """The rank of a matrix of rational numbers, and the primes modulo which it was found."""
 
@@ -61,7 +65,8 @@ def exact_ranks(loss, apply_fn, params, inputs, targets, guess=None, primes=None
 
     Raises:
         TypeError, ValueError: for arrays as in `hessians`; numbers that are not odd primes below 2^31; a loss or
-            activation without an exact form; a comparison, relu's say, too close to call, where H is not defined.
+            activation without an exact form.
+        UndecidedError: for a comparison, relu's say, that is too close to call, where the Hessian is not defined.
         MemoryError: if the probes and their products would not fit.
     """
     primes = random_primes(2, seed) if primes is None else tuple(primes)
@@ -153,7 +158,7 @@ def _products(loss, apply_fn, params, inputs, targets):
             images[rows], undecided = _product(kind, loss, apply_fn, exact, vectors[rows], prime)
             for name, count in undecided.items():
                 if count:
-                    raise ValueError(_UNDECIDED[name.startswith("div")].format(count=count, name=name.split()[0]))
+                    raise UndecidedError(_UNDECIDED[name.startswith("div")].format(count=count, name=name.split()[0]))
         return images
 
     return HessianRanks(*(functools.partial(product, kind) for kind in _PRODUCTS))

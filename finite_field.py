@@ -1,10 +1,12 @@
-"""An interpreter of jaxprs over a finite field F_P: sums, products and comparisons of rational numbers, without rounding.
+"""An interpreter of jaxprs over a finite field F_P: sums, products and comparisons of fractions, without rounding.
 
-A `Number` is an array of residues modulo an odd prime P < 2^31, with the float64 array that it accompanies. Residues are
-multiplied in int64, and contracted (dot_general, conv_general_dilated) as float64 after splitting them into halves of 16
-bits, so that every product and sum stays below 2^53 and is exact. Comparisons are decided on the float64 values, whose
-distance from the exact ones is bounded by running error analysis; undecided ones are counted, never guessed. Everything
-here can be compiled, with P as an argument.
+A `Number` is an array of residues modulo an odd prime P < 2^31, with the float64 array that it accompanies. Residues
+are multiplied in int64, and contracted (dot_general, conv_general_dilated) as float64 after splitting them into halves
+of 16 bits, so that every product and sum stays below 2^53 and is exact. Comparisons are decided on the float64 values,
+whose distance from the exact ones is bounded by running error analysis; undecided ones are counted, never guessed.
+Everything here can be compiled, with P as an argument.
+
+The pattern is that of "Writing custom Jaxpr interpreters in JAX" in JAX's documentation.
 """
 
 from typing import NamedTuple
@@ -32,10 +34,13 @@ def number(x, prime):
 
 def residues(x, prime):
     """Return m 2^e mod P for concrete float64 numbers x = m 2^e, m and e integers: int64 of the same shape."""
-    fraction, exponent = np.frexp(np.asarray(x, np.float64))
+    x = np.asarray(x, np.float64)
+    if np.all(abs(x) < 2**31) and np.all(x == np.round(x)):  # the common case, and quick to compile
+        return jnp.asarray(x.astype(np.int64)) % prime
+    fraction, exponent = np.frexp(x)
     integer = (fraction * 2.0**53).astype(np.int64)
     base = jnp.where(exponent >= 53, 2, (prime + 1) // 2)  # (P + 1) / 2 is the inverse of 2
-    return integer % prime * _power(base, abs(exponent.astype(np.int64) - 53), prime, bits=11) % prime
+    return _rem(integer % prime * _power(base, abs(exponent.astype(np.int64) - 53), prime, bits=11), prime)
 
 
 def matmul(a, b, prime):
@@ -100,21 +105,26 @@ def _apply(equation, operands, prime, undecided):
     if name in _RULES:
         return [_RULES[name](equation, operands, prime, undecided)]
     raise ValueError(
-        f"there is no exact form for the primitive '{name}': exact ranks need a network and a loss made of sums, products "
-        "and comparisons, which take rational numbers to rational numbers (linear, relu or leaky_relu under the squared "
-        "loss); exp, log, tanh and the like do not"
+        f"there is no exact form for the primitive '{name}': exact ranks need a network and a loss made of sums, "
+        "products and comparisons, which take fractions to fractions (linear, relu or leaky_relu, squared loss); exp, "
+        "log, tanh and the like do not"
     )
 
 
 # --- residues
 
 
+def _rem(x, prime):
+    """Return x mod P for x >= 0: one operation, where % of JAX is half a dozen, for the sake of the sign."""
+    return x % prime if isinstance(x, np.ndarray) else jax.lax.rem(x, jnp.full_like(x, prime))
+
+
 def _power(base, exponent, prime, bits):
     """Return base^exponent mod P entry by entry, for exponents below 2^bits, by repeated squaring."""
     result = jnp.ones_like(base)
     for bit in range(bits):
-        result = jnp.where((exponent >> bit) & 1, result * base % prime, result)
-        base = base * base % prime
+        result = jnp.where((exponent >> bit) & 1, _rem(result * base, prime), result)
+        base = _rem(base * base, prime)
     return result
 
 
@@ -125,11 +135,12 @@ def _contract(multiply, terms, a, b, prime):
     below 2^53.
     """
     if terms > 2**19:
-        raise ValueError(f"at most 2^19 = 524288 products can be added up without rounding, got {terms}; use fewer samples")
+        raise ValueError(f"at most 2^19 = 524288 products can be added up exactly, got {terms}; use fewer samples")
     a0, a1, b0, b1 = [half.astype(float) for x in (a, b) for half in (x & 0xFFFF, x >> 16)]
     low, high, both = multiply(a0, b0), multiply(a1, b1), multiply(a0 + a1, b0 + b1)
-    middle = (both - low - high).astype(np.int64) % prime
-    return (low.astype(np.int64) + (middle << 16) + high.astype(np.int64) % prime * (2**32 % prime)) % prime
+    middle = _rem((both - low - high).astype(np.int64), prime)
+    high = _rem(high.astype(np.int64), prime)
+    return _rem(low.astype(np.int64) + (middle << 16) + high * (2**32 % prime), prime)
 
 
 # --- rules: value and error follow the residue wherever they are known
@@ -137,8 +148,8 @@ def _contract(multiply, terms, a, b, prime):
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2"}
 _COMPARISONS = {"gt", "ge", "lt", "le", "eq", "ne"}
 _MOVES = {  # entries go from one place to another
-    "reshape", "transpose", "broadcast_in_dim", "slice", "dynamic_slice", "dynamic_update_slice", "concatenate", "split",
-    "squeeze", "expand_dims", "rev", "pad", "gather", "select_n", "copy", "copy_p",
+    "reshape", "transpose", "broadcast_in_dim", "slice", "dynamic_slice", "dynamic_update_slice", "concatenate",
+    "split", "squeeze", "expand_dims", "rev", "pad", "gather", "select_n", "copy", "copy_p",
 }  # fmt: skip
 
 
@@ -168,13 +179,13 @@ def _rounded(value, error):
 
 def _add(equation, operands, prime, undecided):
     a, b = operands
-    residue = (a.residue + b.residue) % prime
+    residue = _rem(a.residue + b.residue, prime)
     return Number(residue, *_rounded(a.value + b.value, a.error + b.error)) if _known(a, b) else Number(residue)
 
 
 def _neg(equation, operands, prime, undecided):
     (a,) = operands
-    return Number(-a.residue % prime, *((-a.value, a.error) if _known(a) else ()))
+    return Number(_rem(prime - a.residue, prime), *((-a.value, a.error) if _known(a) else ()))
 
 
 def _sub(equation, operands, prime, undecided):
@@ -184,7 +195,7 @@ def _sub(equation, operands, prime, undecided):
 
 def _mul(equation, operands, prime, undecided):
     a, b = operands
-    residue = a.residue * b.residue % prime
+    residue = _rem(a.residue * b.residue, prime)
     if not _known(a, b):
         return Number(residue)
     return Number(residue, *_rounded(a.value * b.value, abs(a.value) * b.error + a.error * (abs(b.value) + b.error)))
@@ -219,9 +230,11 @@ def _integer_pow(equation, operands, prime, undecided):
 def _reduce_sum(equation, operands, prime, undecided):
     (a,) = operands
     add = lambda x: equation.primitive.bind(x, **equation.params)
-    residue = add(a.residue) % prime
+    residue = _rem(add(a.residue), prime)
     terms = a.residue.size // max(residue.size, 1)
-    return Number(residue, add(a.value), add(a.error) + terms * _EPS * add(abs(a.value))) if _known(a) else Number(residue)
+    return (
+        Number(residue, add(a.value), add(a.error) + terms * _EPS * add(abs(a.value))) if _known(a) else Number(residue)
+    )
 
 
 def _bilinear(equation, operands, prime, undecided):
@@ -244,7 +257,9 @@ def _bilinear(equation, operands, prime, undecided):
 def _convert(equation, operands, prime, undecided):
     (a,) = operands
     if equation.params["new_dtype"] != np.float64:
-        raise ValueError(f"exact ranks need float64 throughout, but the network converts to {equation.params['new_dtype']}")
+        raise ValueError(
+            f"exact ranks need float64 throughout, but the network converts to {equation.params['new_dtype']}"
+        )
     return a if isinstance(a, Number) else _whole(a, prime)
 
 
@@ -259,7 +274,7 @@ def _whole(x, prime):
 
 
 def _compare(equation, a, b, prime, undecided):
-    """Equal numbers have equal residues, and different ones almost surely different residues; order needs the values."""
+    """Equal numbers have equal residues, different ones almost surely different residues; order needs the values."""
     name = equation.primitive.name
     if name in ("eq", "ne"):
         return (a.residue == b.residue) == (name == "eq")
@@ -269,7 +284,9 @@ def _compare(equation, a, b, prime, undecided):
 
 def _close(a, b, name):
     if not _known(a, b):
-        raise ValueError(f"'{name}' compares derivatives: the network is not piecewise polynomial, it has no exact rank")
+        raise ValueError(
+            f"'{name}' compares derivatives: the network is not piecewise polynomial, it has no exact rank"
+        )
     return abs(a.value - b.value) <= (a.error + b.error) * (1 + 1e-6)  # the bounds themselves are rounded
 
 

@@ -107,3 +107,73 @@ def plot_blocks(matrices, sizes):
     figure.colorbar(image, ax=axes, shrink=0.8, extend="min", label="size of the entry (white: exactly zero)")
     figure.suptitle("Block structure by layer", fontsize=12)
     return axes
+
+
+def plot_exact_spectrum(found, exact, name):
+    """Draw the sorted |eigenvalues| of one matrix, with the threshold and the exact rank.
+
+    Args:
+        found: NumericalRank.
+        exact: int, the exact rank.
+        name: title.
+
+    Returns:
+        The matplotlib axes.
+    """
+    figure, axis = plt.subplots(figsize=(9, 4.4))
+    sizes = abs(found.eigenvalues)
+    index = np.arange(1, len(sizes) + 1)
+    lost, counted = (index > found.rank) & (index <= exact), index <= min(found.rank, exact)
+    zero = np.maximum(sizes, np.finfo(float).tiny)
+    axis.semilogy(index[counted], zero[counted], ".", color=COLORS.functional, label="nonzero, and counted")
+    axis.semilogy(
+        index[lost], zero[lost], "D", color=COLORS.outer, markersize=6, label="nonzero, but below the threshold"
+    )
+    axis.semilogy(index[index > exact], zero[index > exact], ".", color="0.6", label="zero, but for rounding")
+    axis.axhline(found.threshold, color="0.35", linestyle="--", linewidth=1, label="threshold")
+    axis.axvline(exact + 0.5, color="black", linestyle=":", linewidth=1.5, label=f"exact rank: {exact}")
+    axis.set(xlabel="index $i$", ylabel=r"$|\lambda_i|$, sorted")
+    axis.set_title(f"{name}: numerical rank {found.rank}, gap {found.gap:.0e}", fontsize=11)
+    axis.grid(alpha=0.25)
+    axis.legend(loc="lower left", fontsize=9)
+    figure.tight_layout()
+    return axis
+
+
+def plot_judgement(trials):
+    """Draw, for every matrix of a survey, its smallest nonzero eigenvalue and the largest of those that should be zero.
+
+    Args:
+        trials: list of `survey.Trial`; those without an exact rank are left out.
+
+    Returns:
+        The matplotlib axes; the horizontal one is p, the vertical one |eigenvalue| over the largest.
+    """
+    trials = [trial for trial in trials if trial.exact is not None and trial.sizes[0] > 0]
+    p = np.array([len(trial.sizes) for trial in trials])
+    smallest = np.array([trial.sizes[trial.exact - 1] for trial in trials])
+    rest = np.array([trial.sizes[trial.exact] if trial.exact < len(trial.sizes) else np.nan for trial in trials])
+    spread = p * np.exp(np.linspace(-0.06, 0.06, 7))[np.arange(len(p)) % 7]  # many networks have the same p
+    figure, axis = plt.subplots(figsize=(9, 4.8))
+    axis.loglog(spread, smallest, ".", color=COLORS.functional, markersize=4, label="smallest nonzero eigenvalue")
+    axis.loglog(
+        spread, np.maximum(rest, 1e-21), ".", color=COLORS.outer, markersize=4, label="largest zero, by rounding"
+    )
+    wrong = np.array([trial.numerical != trial.exact for trial in trials])
+    axis.loglog(spread[wrong], smallest[wrong], "o", color="black", fillstyle="none", label="numerical rank wrong")
+    line = np.array([p.min() * 0.9, p.max() * 1.1])
+    eps = np.finfo(float).eps
+    axis.loglog(
+        line,
+        np.maximum(10, np.sqrt(line)) * eps,
+        "--",
+        color="0.35",
+        label=r"threshold $\max(10, \sqrt{p})\,\varepsilon$",
+    )
+    axis.loglog(line, line * eps, ":", color="0.35", label=r"NumPy's threshold $p\,\varepsilon$")
+    axis.set(xlabel="number of parameters $p$", ylabel=r"$|\lambda| \, / \, \max_j |\lambda_j|$")
+    axis.set_title("What the threshold has to tell apart", fontsize=11)
+    axis.grid(alpha=0.25)
+    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+    figure.tight_layout()
+    return axis

@@ -7,7 +7,15 @@ from conftest import IMAGE_SETS
 from torch.utils.data import DataLoader
 
 from architectures import fully_connected
-from bounds import effective_outputs, functional_rank, linear_ranks, loss_rank, outer_rank
+from bounds import (
+    biased_ranks,
+    effective_outputs,
+    flag_rank,
+    functional_rank,
+    linear_ranks,
+    loss_rank,
+    outer_rank,
+)
 from data import get_dataset
 from dataloader import DatasetTorch
 from hessians import functional_hessian, loss_hessian, outer_prod
@@ -19,16 +27,17 @@ LOSSES = "mse", "cross", "cosh"
 
 
 @functools.cache
-def network(units, outputs, loss_name):
+def network(units, outputs, loss_name, bias):
     """Return loss, network and loss of the parameters: the same objects for every initialization, compiled once."""
-    loss, (_, apply_fn) = get_loss(loss_name), fully_connected(list(units), outputs, "linear", get_init("glorot"))
+    loss = get_loss(loss_name)
+    _, apply_fn = fully_connected(list(units), outputs, "linear", get_init("glorot"), bias=bias)
     return loss, apply_fn, of_params(loss, apply_fn)
 
 
-def measured_ranks(inputs, targets, units, loss_name, init_name, seed, batch_size):
+def measured_ranks(inputs, targets, units, loss_name, init_name, seed, batch_size, bias=False):
     """Return r and the three numerical ranks of a linear network, summed over batches as the notebook does."""
-    loss, apply_fn, loss_params = network(tuple(units), targets.shape[1], loss_name)
-    init_fn, _ = fully_connected(units, targets.shape[1], "linear", get_init(init_name))
+    loss, apply_fn, loss_params = network(tuple(units), targets.shape[1], loss_name, bias)
+    init_fn, _ = fully_connected(units, targets.shape[1], "linear", get_init(init_name), bias=bias)
     _, params = init_fn(jax.random.PRNGKey(seed), (-1, inputs.shape[1]))
     sums = HessianRanks(0, 0, 0)
     for x, y in DataLoader(DatasetTorch(inputs, targets), batch_size=batch_size):
@@ -87,6 +96,34 @@ def test_equality_in_general_position(seed, setting):
     expected = linear_ranks(r.rank, setting["outputs"], setting["units"], setting["loss_name"])
     assert HessianRanks(*(found.rank for found in measured)) == expected
     assert min(found.gap for found in measured) > 1e4
+
+
+@pytest.mark.parametrize(("seed", "setting"), list(random_settings(25)))
+def test_equality_with_biases(seed, setting):
+    """The same with a bias in every layer, r the rank of the centred data."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(setting["n"], setting["r"])) @ rng.normal(size=(setting["r"], setting["dim"]))
+    targets = rng.normal(size=(setting["n"], setting["outputs"]))
+    if setting["loss_name"] == "cross":
+        targets = np.exp(targets) / np.exp(targets).sum(axis=1, keepdims=True)
+    units, loss_name = setting["units"], setting["loss_name"]
+    _, measured = measured_ranks(inputs, targets, units, loss_name, "orthogonal", seed, batch_size=25, bias=True)
+    expected = biased_ranks(min(setting["n"] - 1, setting["r"]), setting["outputs"], units, loss_name)
+    assert HessianRanks(*(found.rank for found in measured)) == expected
+    assert min(found.gap for found in measured) > 1e4
+
+
+def test_with_biases_the_order_of_the_widths_matters():
+    assert biased_ranks(3, 3, [4, 1]) == (14, 8, 18)
+    assert biased_ranks(3, 3, [1, 4]) == (20, 8, 24)
+    assert biased_ranks(5, 3, []) == (0, 18, 18)  # K (r + 1)
+    assert linear_ranks(3, 3, [4, 1]) == linear_ranks(3, 3, [1, 4])
+
+
+def test_flag_formula():
+    """In general position it is q (r + K - q); with W_2 = 0 of three layers, a_1 c_2."""
+    assert flag_rank([25, 5, 5], [5, 10, 10]) == outer_rank(25, 10, [5, 10]) == 150
+    assert flag_rank([25, 4, 0], [0, 6, 10]) == 4 * 6
 
 
 def test_figures_from_the_paper():

@@ -272,7 +272,7 @@ def test_the_memory_that_counts_is_the_accelerators(monkeypatch):
             return {"bytes_limit": 4 * 10**9, "bytes_in_use": 2 * 10**9}
 
     monkeypatch.setattr(jax, "devices", lambda: [Device()])
-    with pytest.raises(MemoryError, match="2.0 GB are free, enough for p = 7071"):
+    with pytest.raises(MemoryError, match=r"2\.0 GB are free, enough for p = 7071"):
         check_memory(8000)
 
 

@@ -2,8 +2,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from plots import plot_blocks, plot_spectra, show_images
+from plots import plot_blocks, plot_exact_spectrum, plot_judgement, plot_spectra, show_images
 from ranks import HessianRanks, numerical_rank
+from survey import Trial
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,26 @@ def test_blocks_are_marked_and_exact_zeros_are_blank():
 
 def test_blocks_of_zero_matrices():
     assert len(plot_blocks(HessianRanks(*[np.zeros((4, 4))] * 3), [3, 1])) == 3
+
+
+def test_exact_spectrum_tells_lost_eigenvalues_from_zeros():
+    found = numerical_rank(np.diag([1.0, 1e-3, 1e-18, 1e-19, 0.0]))
+    axis = plot_exact_spectrum(found, 3, "name")
+    counted, lost, zero = axis.lines[:3]
+    assert [len(line.get_xdata()) for line in (counted, lost, zero)] == [2, 1, 2]
+    assert axis.get_title().startswith("name: numerical rank 2, gap")
+    assert axis.get_legend().texts[-1].get_text() == "exact rank: 3"
+
+
+def test_judgement_circles_the_wrong_ranks():
+    trials = [
+        Trial("a", "outer", 2, 1e9, 2, np.array([1.0, 1e-3, 1e-17])),
+        Trial("a", "loss", 1, 10.0, 2, np.array([1.0, 1e-16, 1e-17])),
+        Trial("a", "functional", 3, 10.0, 3, np.array([1.0, 0.5, 0.1])),
+        Trial("b", "functional", 1, 10.0, None, np.array([1.0, 0.5, 0.1])),
+    ]
+    axis = plot_judgement(trials)
+    smallest, rest, wrong = axis.lines[:3]
+    np.testing.assert_array_equal(smallest.get_ydata(), [1e-3, 1e-16, 0.1])
+    np.testing.assert_array_equal(np.isnan(rest.get_ydata()), [False, False, True])
+    np.testing.assert_array_equal(wrong.get_ydata(), [1e-16])

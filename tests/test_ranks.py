@@ -26,7 +26,7 @@ def test_rank_of_a_prescribed_spectrum(rank):
     if rank < 30:
         smallest = 1.0 if rank == 1 else 1e-6
         assert smallest / (100 * EPS) < found.gap <= 1.01 * smallest / EPS
-    assert_allclose(found.threshold, 30 * EPS * 1e3, rtol=1e-10)
+    assert_allclose(found.threshold, 10 * EPS * 1e3, rtol=1e-10)
     order = np.argsort(-abs(eigenvalues))
     assert_allclose(found.eigenvalues[:rank], eigenvalues[order][:rank], rtol=1e-8)
 
@@ -38,13 +38,23 @@ def test_a_slope_without_a_cliff_has_a_small_gap():
 def test_full_rank_measures_the_gap_from_the_threshold():
     found = numerical_rank(np.diag([2.0, 1.0, -0.5]))
     assert found.rank == 3
-    assert_allclose(found.gap, 0.5 / (3 * EPS * 2))
+    assert_allclose(found.gap, 0.5 / (10 * EPS * 2))
 
 
 def test_exact_zeros_claim_no_more_than_rounding_allows():
     found = numerical_rank(np.diag([1.0, 1e-10, 0.0]))
     assert found.rank == 2
     assert_allclose(found.gap, 1e-10 / EPS)
+
+
+def test_the_default_threshold_grows_with_the_square_root_of_p():
+    assert_allclose(numerical_rank(np.eye(400)).threshold, 20 * EPS)
+
+
+def test_well_determined():
+    assert numerical_rank(np.diag([1.0, 3e-7, 0.0])).well_determined
+    assert not numerical_rank(np.diag([1.0, 1e-7, 0.0])).well_determined
+    assert numerical_rank(np.zeros((2, 2))).well_determined
 
 
 def test_zero_matrix():
@@ -95,3 +105,10 @@ def test_table():
     assert [row.split()[-4:-1] for row in rows] == [["2", "2", "yes"], ["3", "3", "yes"], ["4", "5", "no"]]
     assert all(row.endswith("4.5e+15") for row in rows)
     assert len({len(line) for line in (header, *rows)}) == 1
+
+
+def test_table_marks_what_is_not_well_determined():
+    measured = HessianRanks(*(numerical_rank(np.diag([1.0, smallest, 0.0])) for smallest in (1.0, 1e-9, 1.0)))
+    _, _, *rows, note = rank_table(measured, HessianRanks(2, 2, 2)).splitlines()
+    assert [row.endswith("*") for row in rows] == [False, True, False]
+    assert note.startswith("* a gap below 1e+09")

@@ -1,0 +1,123 @@
+"""Numerical ranks judged by exact ones, over random settings."""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+import hessians
+from architectures import fully_connected
+from bounds import biased_ranks, linear_ranks
+from data import get_dataset
+from exact import UndecidedError, exact_ranks
+from initializers import get_init
+from losses import of_params, squared
+from ranks import HessianRanks, numerical_rank
+
+# (dim, hidden widths, outputs): bottlenecks first, in the middle and last, one to four hidden layers, p from 42 to 600
+SHAPES = (9, (3, 4), 1), (16, (6,), 4), (25, (5, 10), 10), (16, (12, 4, 8), 5), (25, (12, 10), 10), (9, (9, 9, 9, 9), 9)
+ACTIVATIONS = "linear", "relu", "leaky_relu"
+
+
+class Trial(NamedTuple):
+    """One matrix at one random setting."""
+
+    setting: str  # data, architecture, activation, bias, initialization
+    matrix: str  # 'functional', 'outer' or 'loss'
+    numerical: int
+    gap: float
+    exact: int | None  # None where the Hessian is not defined, a unit sitting on its kink
+    sizes: np.ndarray  # (p,) sorted |eigenvalues| over the largest
+
+
+def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
+    """Return a list of Trials, three for each of `draws` draws for every shape, activation, and bias or none.
+
+    Every draw takes the next data set, some of its first images, and new weights by the next initialization. Networks
+    of one shape are compiled once.
+
+    Args:
+        datasets: names for `get_dataset`.
+        draws: how many for each of the 6 x 3 x 2 networks.
+        largest: networks with more parameters than this are left out.
+        seed: of the draws.
+        samples: number of images n of a draw.
+        pool: number of images that they are drawn from.
+    """
+    generator = np.random.default_rng(seed)
+    names, initializers = itertools.cycle(datasets), itertools.cycle(["glorot", "uniform", "orthogonal"])
+    trials = []
+    for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, ACTIVATIONS, [False, True]):
+        layers = list(itertools.pairwise([dim, *widths, outputs]))
+        if sum(m_in * m_out + bias * m_out for m_in, m_out in layers) > largest:
+            continue
+        jax.clear_caches()  # the programs of the network before: a hundred megabytes, not wanted again
+        _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
+        loss_params = of_params(squared, apply_fn)
+        shape = "-".join(map(str, [dim, *widths, outputs]))
+        for _ in range(draws):
+            name, init_name = next(names), next(initializers)
+            data = get_dataset(name, pool, 0, dim, outputs)
+            rows = generator.choice(pool, size=samples, replace=False)
+            init_fn, _ = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
+            _, params = init_fn(jax.random.PRNGKey(generator.integers(2**31)), (-1, dim))
+            setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
+            trials += judge(setting, apply_fn, loss_params, params, data.x_train[rows], data.y_train[rows])
+    return trials
+
+
+def judge(setting, apply_fn, loss_params, params, inputs, targets):
+    """Return the Trials of the three matrices of one network under the squared loss."""
+    matrices = HessianRanks(
+        functional=hessians.functional_hessian(squared, apply_fn, params, inputs, targets),
+        outer=hessians.outer_prod(squared, apply_fn, params, inputs, targets),
+        loss=hessians.loss_hessian(loss_params, params, inputs, targets),
+    )
+    try:
+        exact = [found.rank for found in exact_ranks(squared, apply_fn, params, inputs, targets)]
+    except UndecidedError:
+        exact = [None] * 3
+    trials = []
+    for field, matrix, truth in zip(HessianRanks._fields, matrices, exact, strict=True):
+        found = numerical_rank(matrix)
+        sizes = abs(found.eigenvalues)
+        trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
+    return trials
+
+
+def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
+    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianRanks of ints.
+
+    Exact ranks are proven lower bounds, and without biases the closed forms proven upper ones: where the two agree, the
+    bound is attained.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.normal(size=(samples, dim)), rng.normal(size=(samples, outputs))
+    init_fn, apply_fn = fully_connected(widths, outputs, "linear", get_init("glorot"), bias=bias)
+    _, params = init_fn(jax.random.PRNGKey(seed), (-1, dim))
+    if bias:
+        predicted = biased_ranks(min(dim, samples - 1), outputs, widths)
+    else:
+        predicted = linear_ranks(min(dim, samples), outputs, widths)
+    exact = exact_ranks(squared, apply_fn, params, inputs, targets, guess=predicted)
+    return predicted, HessianRanks(*(found.rank for found in exact))
+
+
+def judgement_table(trials):
+    """Return a text table: how many numerical ranks were right, too low and too high, by the size of their gap."""
+    judged = [trial for trial in trials if trial.exact is not None]
+    edges = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, np.inf]
+    lines = [f"{'gap':<18}{'matrices':>10}{'right':>8}{'too low':>10}{'too high':>10}"]
+    rows = [("all", judged)]
+    for low, high in itertools.pairwise(edges):
+        label = f"{low:.0e} to {high:.0e}" if high < np.inf else f"{low:.0e} and more"
+        # gaps are at least 1; the last range holds the zero matrices' infinite ones
+        rows.append((label, [t for t in judged if low <= t.gap < high or (high == np.inf and t.gap == np.inf)]))
+    for label, chosen in rows[1:] + rows[:1]:
+        differences = np.array([trial.numerical - trial.exact for trial in chosen], int)
+        counts = len(chosen), (differences == 0).sum(), (differences < 0).sum(), (differences > 0).sum()
+        lines.append(f"{label:<18}{counts[0]:>10}{counts[1]:>8}{counts[2]:>10}{counts[3]:>10}")
+    lines.insert(1, "-" * len(lines[0]))
+    lines.insert(-1, lines[1])
+    return "\n".join([*lines, f"no Hessian, a unit being on its kink: {len(trials) - len(judged)}"])
