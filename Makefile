@@ -4,7 +4,7 @@
 # make test     the tests
 # make lint     ruff, over modules, tests and notebooks
 # make notebooks  execute the committed notebooks in place, and redraw the README's picture
-# make benchmark  the original's way and this project's, side by side
+# make benchmark  the original's way and this project's, side by side; exact ranks
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 NOTEBOOK ?= notebooks/hessian_rank.ipynb
@@ -36,6 +36,7 @@ notebooks: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/dense.py
+	$(BIN)/python benchmarks/exact_ranks.py
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'

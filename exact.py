@@ -9,7 +9,7 @@ denominator, and can be computed modulo an odd prime P. The rank r_P of the matr
 so r_P is a proven lower bound, and for a random prime near 2^31 almost surely the rank; an upper bound from theory that
 it reaches is thereby proven to be attained.
 
-The products with H, as they stand in `hessians`, are traced once to a jaxpr, which `finite_field` interprets over F_P;
+The products with H, as they stand in `hessians`, are traced once to a jaxpr, which `interpreter` carries out over F_P;
 ranks of matrices over F_P are FLINT's.
 """
 
@@ -23,7 +23,8 @@ import numpy as np
 
 import checks
 import hessians
-from finite_field import Number, interpret, matmul, number
+from finite_field import matmul
+from interpreter import Number, interpret, number
 from losses import of_params
 from ranks import HessianRanks
 

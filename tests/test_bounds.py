@@ -67,7 +67,7 @@ def test_the_papers_setting(dataset, loss_name, init_name, request):
     assert min(found.gap for found in (r, *measured)) >= 1e8
 
 
-def random_settings(count):
+def random_settings(count, bias):
     """Return settings over depth 2 to 4, bottlenecks anywhere, K = 1, n < d, n < K, and data of deficient rank."""
     rng = np.random.default_rng(8)
     for seed in range(count):
@@ -75,41 +75,32 @@ def random_settings(count):
         dim, outputs, n = rng.integers(1, 8), rng.integers(1 + (loss_name == "cross"), 7), rng.integers(1, 25)
         units = rng.integers(1, 8, size=rng.integers(1, 4)).tolist()
         yield pytest.param(
+            bias,
             seed,
             dict(dim=dim, outputs=outputs, n=n, r=rng.integers(1, dim + 1), units=units, loss_name=loss_name),
-            id=f"{loss_name} {dim}-{'-'.join(map(str, units))}-{outputs} n={n}",
+            id=f"{loss_name} {dim}-{'-'.join(map(str, units))}-{outputs} n={n}{' bias' if bias else ''}",
         )
 
 
-@pytest.mark.parametrize(("seed", "setting"), list(random_settings(45)))
-def test_equality_in_general_position(seed, setting):
-    """Gaussian data of rank min(n, r), Gaussian targets (softmax-like for the cross-entropy), orthogonal weights."""
-    rng = np.random.default_rng(seed)
-    inputs = rng.normal(size=(setting["n"], setting["r"])) @ rng.normal(size=(setting["r"], setting["dim"]))
-    targets = rng.normal(size=(setting["n"], setting["outputs"]))
-    if setting["loss_name"] == "cross":
-        targets = np.exp(targets) / np.exp(targets).sum(axis=1, keepdims=True)
-    r, measured = measured_ranks(
-        inputs, targets, setting["units"], setting["loss_name"], "orthogonal", seed, batch_size=25
-    )
-    assert r.rank == min(setting["n"], setting["r"])
-    expected = linear_ranks(r.rank, setting["outputs"], setting["units"], setting["loss_name"])
-    assert HessianRanks(*(found.rank for found in measured)) == expected
-    assert min(found.gap for found in measured) > 1e4
+@pytest.mark.parametrize(
+    ("bias", "seed", "setting"), [*random_settings(45, bias=False), *random_settings(25, bias=True)]
+)
+def test_equality_in_general_position(bias, seed, setting):
+    """Gaussian data of rank r, Gaussian targets (their softmax for the cross-entropy), orthogonal weights.
 
-
-@pytest.mark.parametrize(("seed", "setting"), list(random_settings(25)))
-def test_equality_with_biases(seed, setting):
-    """The same with a bias in every layer, r the rank of the centred data."""
+    Centring takes nothing from data of rank r < n, and one dimension from n samples in general position.
+    """
     rng = np.random.default_rng(seed)
-    inputs = rng.normal(size=(setting["n"], setting["r"])) @ rng.normal(size=(setting["r"], setting["dim"]))
-    targets = rng.normal(size=(setting["n"], setting["outputs"]))
-    if setting["loss_name"] == "cross":
+    n, units, loss_name = setting["n"], setting["units"], setting["loss_name"]
+    inputs = rng.normal(size=(n, setting["r"])) @ rng.normal(size=(setting["r"], setting["dim"]))
+    targets = rng.normal(size=(n, setting["outputs"]))
+    if loss_name == "cross":
         targets = np.exp(targets) / np.exp(targets).sum(axis=1, keepdims=True)
-    units, loss_name = setting["units"], setting["loss_name"]
-    _, measured = measured_ranks(inputs, targets, units, loss_name, "orthogonal", seed, batch_size=25, bias=True)
-    expected = biased_ranks(min(setting["n"] - 1, setting["r"]), setting["outputs"], units, loss_name)
-    assert HessianRanks(*(found.rank for found in measured)) == expected
+    r, measured = measured_ranks(inputs, targets, units, loss_name, "orthogonal", seed, batch_size=25, bias=bias)
+    assert r.rank == min(n, setting["r"])
+    closed_forms = biased_ranks if bias else linear_ranks
+    rank = min(n - bias, setting["r"])
+    assert HessianRanks(*(found.rank for found in measured)) == closed_forms(rank, setting["outputs"], units, loss_name)
     assert min(found.gap for found in measured) > 1e4
 
 

@@ -1,18 +1,11 @@
 """notebooks/hessian_rank.ipynb and notebooks/run.py: the committed outputs, and runs with other hyperparameters."""
 
-import subprocess
-import sys
-
 import nbformat
 import pytest
-from conftest import ROOT
 
-NOTEBOOK = ROOT / "notebooks" / "hessian_rank.ipynb"
+from notebooks import check_committed, code_cells, path, run
 
-
-def run(results, *settings, notebook=NOTEBOOK):
-    command = [sys.executable, ROOT / "notebooks" / "run.py", notebook, *settings, "--results", results]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+NOTEBOOK = path("hessian_rank")
 
 
 def ranks(text):
@@ -27,19 +20,8 @@ def committed():
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def test_committed_outputs_come_from_one_run_without_warnings(committed):
-    cells = code_cells(committed)
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert {output.get("name", "") for cell in cells for output in cell.outputs} <= {"stdout", ""}
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
-    pictures = [output for cell in cells for output in cell.outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) == 3
-    texts = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
-    assert ranks(texts) == ([175, 150, 250], [175, 150, 250])
+def test_committed_outputs():
+    assert ranks(check_committed("hessian_rank", pictures=3)) == ([175, 150, 250], [175, 150, 250])
 
 
 def test_exactly_one_cell_has_the_parameters(committed):
@@ -60,7 +42,7 @@ def test_a_cell_run_twice_gives_the_same_answer(committed, tmp_path):
     # papermill takes one cell of parameters
     twice.cells = [c for i, c in enumerate(twice.cells) if not ("parameters" in c.metadata.get("tags", []) and i % 2)]
     nbformat.write(twice, tmp_path / "twice.ipynb")
-    finished = run(tmp_path, notebook=tmp_path / "twice.ipynb")
+    finished = run(tmp_path / "twice.ipynb", tmp_path)
     assert finished.returncode == 0, finished.stderr
     tables = finished.stdout.split("matrix  ")[1:]
     assert len(tables) == 2
@@ -80,7 +62,7 @@ def test_a_cell_run_twice_gives_the_same_answer(committed, tmp_path):
     ids=["cross", "one output", "gaussian"],
 )
 def test_other_hyperparameters(settings, expected, tmp_path):
-    finished = run(tmp_path, *settings)
+    finished = run(NOTEBOOK, tmp_path, *settings)
     assert finished.returncode == 0, finished.stderr
     assert ranks(finished.stdout) == (expected, expected)
     (folder,) = tmp_path.iterdir()
@@ -93,7 +75,7 @@ def test_other_hyperparameters(settings, expected, tmp_path):
 
 
 def test_a_network_beyond_the_theorem(tmp_path):
-    finished = run(tmp_path, "activation=relu", "n_train=20")
+    finished = run(NOTEBOOK, tmp_path, "activation=relu", "n_train=20")
     assert finished.returncode == 0, finished.stderr
     assert "linear network" in finished.stdout
     measured, linear = ranks(finished.stdout)
@@ -109,14 +91,14 @@ def test_a_network_beyond_the_theorem(tmp_path):
     ],
 )
 def test_bad_hyperparameters_end_with_the_reason(setting, message, tmp_path):
-    finished = run(tmp_path, setting)
+    finished = run(NOTEBOOK, tmp_path, setting)
     assert finished.returncode == 1
     assert message in finished.stderr
     assert "unfinished.ipynb" in finished.stderr
 
 
 def test_unknown_hyperparameters_are_refused(tmp_path):
-    finished = run(tmp_path, "width=[5]")
+    finished = run(NOTEBOOK, tmp_path, "width=[5]")
     assert finished.returncode == 1
     assert "'width=[5]' sets no hyperparameter of the notebook" in finished.stderr
     assert "'widths'" in finished.stderr
