@@ -5,6 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import NullFormatter
 
 from ranks import HessianRanks
 
@@ -60,7 +61,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
     for axis, found, bound, color, name in zip(axes, measured, predicted, COLORS, NAMES, strict=True):
         sizes = abs(found.eigenvalues)
-        floor = max(np.finfo(float).eps ** 2 * sizes[0], np.finfo(float).tiny)  # where exact zeros are drawn
+        floor = _floor(sizes)
         index = np.arange(1, len(sizes) + 1)
         axis.semilogy(index, np.maximum(sizes, floor), ".", color=color, markersize=4, label=r"$|\lambda_i|$")
         axis.axhline(max(found.threshold, floor), color="0.35", linestyle="--", linewidth=1, label="threshold")
@@ -109,6 +110,11 @@ def plot_blocks(matrices, sizes):
     return axes
 
 
+def _floor(sizes):
+    """Return where exact zeros are drawn on a log axis: well below the rounding errors of the largest."""
+    return max(np.finfo(float).eps ** 1.5 * sizes[0], np.finfo(float).tiny)
+
+
 def plot_exact_spectrum(found, exact, name):
     """Draw the sorted |eigenvalues| of one matrix, with the threshold and the exact rank.
 
@@ -124,12 +130,12 @@ def plot_exact_spectrum(found, exact, name):
     sizes = abs(found.eigenvalues)
     index = np.arange(1, len(sizes) + 1)
     lost, counted = (index > found.rank) & (index <= exact), index <= min(found.rank, exact)
-    zero = np.maximum(sizes, np.finfo(float).tiny)
-    axis.semilogy(index[counted], zero[counted], ".", color=COLORS.functional, label="nonzero, and counted")
+    drawn = np.maximum(sizes, _floor(sizes))
+    axis.semilogy(index[counted], drawn[counted], ".", color=COLORS.functional, label="nonzero, and counted")
     axis.semilogy(
-        index[lost], zero[lost], "D", color=COLORS.outer, markersize=6, label="nonzero, but below the threshold"
+        index[lost], drawn[lost], "D", color=COLORS.outer, markersize=6, label="nonzero, but below the threshold"
     )
-    axis.semilogy(index[index > exact], zero[index > exact], ".", color="0.6", label="zero, but for rounding")
+    axis.semilogy(index[index > exact], drawn[index > exact], ".", color="0.6", label="zero, but for rounding")
     axis.axhline(found.threshold, color="0.35", linestyle="--", linewidth=1, label="threshold")
     axis.axvline(exact + 0.5, color="black", linestyle=":", linewidth=1.5, label=f"exact rank: {exact}")
     axis.set(xlabel="index $i$", ylabel=r"$|\lambda_i|$, sorted")
@@ -157,7 +163,12 @@ def plot_judgement(trials):
     figure, axis = plt.subplots(figsize=(9, 4.8))
     axis.loglog(spread, smallest, ".", color=COLORS.functional, markersize=4, label="smallest nonzero eigenvalue")
     axis.loglog(
-        spread, np.maximum(rest, 1e-21), ".", color=COLORS.outer, markersize=4, label="largest zero, by rounding"
+        spread,
+        np.maximum(rest, np.finfo(float).eps ** 1.5),
+        ".",
+        color=COLORS.outer,
+        markersize=4,
+        label="largest zero, by rounding",
     )
     wrong = np.array([trial.numerical != trial.exact for trial in trials])
     axis.loglog(spread[wrong], smallest[wrong], "o", color="black", fillstyle="none", label="numerical rank wrong")
@@ -171,6 +182,8 @@ def plot_judgement(trials):
         label=r"threshold $\max(10, \sqrt{p})\,\varepsilon$",
     )
     axis.loglog(line, line * eps, ":", color="0.35", label=r"NumPy's threshold $p\,\varepsilon$")
+    axis.set_xticks([50, 100, 200, 500], ["50", "100", "200", "500"])
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set(xlabel="number of parameters $p$", ylabel=r"$|\lambda| \, / \, \max_j |\lambda_j|$")
     axis.set_title("What the threshold has to tell apart", fontsize=11)
     axis.grid(alpha=0.25)
