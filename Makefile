@@ -30,7 +30,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 notebooks: $(READY)
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --coalesce-streams --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams notebooks/*.ipynb
 	$(BIN)/python notebooks/run.py notebooks/hessian_rank.ipynb
 	cp results/hessian_rank/figure-2.png docs/spectra.png
 
