@@ -17,7 +17,7 @@ def test_committed_outputs():
 
 
 def test_a_small_survey_offline(tmp_path):
-    finished = run(path("exact_rank"), tmp_path, "draws=1", "largest=60", "datasets=['digits', 'gaussian']", "seed=7")
+    finished = run(path("exact_rank"), tmp_path, "draws=1", "largest=45", "datasets=['digits', 'gaussian']", "seed=7")
     assert finished.returncode == 0, finished.stderr
     assert [line.split(":")[0] for line in finished.stdout.splitlines() if "exact rank" in line] == [
         "H_f",
