@@ -7,6 +7,7 @@ import operator
 
 import jax
 import numpy as np
+import psutil
 
 
 def choice(kind, name, choices):
@@ -106,3 +107,25 @@ def equal_shapes(predictions, targets):
             f"predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}; both must be (n, K): "
             "the network needs as many outputs as the targets have columns, and as many samples"
         )
+
+
+def memory(needed, what, remedy):
+    """Check that `needed` bytes are free.
+
+    Args:
+        needed: bytes.
+        what: what takes them, for the message.
+        remedy: what to do otherwise, for the message.
+
+    Raises:
+        MemoryError: if not; the message gives both sizes.
+    """
+    free = free_memory()
+    if needed > free:
+        raise MemoryError(f"{what}, {1e-9 * needed:.1f} GB; {1e-9 * free:.1f} GB are free. {remedy}")
+
+
+def free_memory():
+    """Return the bytes that are free where JAX computes: the accelerator's, or the machine's."""
+    statistics = jax.local_devices()[0].memory_stats()  # None on a CPU
+    return statistics["bytes_limit"] - statistics["bytes_in_use"] if statistics else psutil.virtual_memory().available

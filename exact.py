@@ -25,7 +25,6 @@ import checks
 import hessians
 from finite_field import matmul
 from interpreter import Number, interpret, number
-from losses import of_params
 from ranks import HessianRanks
 
 _BLOCK = 128  # probes at a time
@@ -131,18 +130,18 @@ def _flint_rank(matrix, prime):
 
 
 def _check_memory(size, p):
-    """Five int64 arrays (size, p): probes, products, and three halves of the multiplication."""
-    hessians.check_memory(int((size * p) ** 0.5), matrices=5)
+    """Check for five int64 arrays (size, p): probes, products, and three halves of the multiplication."""
+    checks.memory(
+        40 * size * p,
+        f"five arrays of {size} probes for p = {p} parameters are needed",
+        "Choose smaller widths, or pass the closed form as the guess if there is one",
+    )
 
 
 # --- products with the Hessians over F_P
 
 
-def _loss_product(loss, apply_fn, params, inputs, targets):
-    return hessians.loss_product(of_params(loss, apply_fn), params, inputs, targets)
-
-
-_PRODUCTS = HessianRanks(functional=hessians.functional_product, outer=hessians.outer_product, loss=_loss_product)
+_PRODUCTS = HessianRanks(hessians.functional_product, hessians.outer_product, hessians.loss_product)
 
 
 def _products(loss, apply_fn, params, inputs, targets):

@@ -6,18 +6,23 @@ network's outputs on a batch, ell(F, Y) the loss. By the chain rule
     H_L = J^T (d^2 ell / dF^2) J  +  sum_ik (d ell / dF_ik) d^2 F_ik / dtheta^2  =  H_o + H_f,     J = dF / dtheta.
 
 Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time: no Jacobian of size
-n x K x p and no tensor of size n x K x p x p is ever formed. The three functions are compiled once per function
-argument and shape. Pass the same function objects in every call of a loop: a lambda made inside it is new each time.
+n x K x p and no tensor of size n x K x p x p is ever formed. For networks whose (p, p) matrix does not fit in memory,
+`loss_products`, `outer_products`, `functional_products` and `outer_factor` are the products themselves, of blocks of
+vectors and summed over batches; `ranks.sketched_ranks` needs nothing else.
+
+Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
+lambda made inside it is new each time.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
-import psutil
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import checks
+import losses
 
 _BLOCK = 128  # unit vectors at a time; from 64 to 512 the time hardly changes, the memory grows with it
 
@@ -88,20 +93,70 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
-def loss_product(loss_params, params, inputs, targets):
-    """Return v -> H_L v, the derivative of the gradient along v; v and H_L v have shape (p,).
+# --- without the matrix: products with blocks of vectors, summed over batches
 
-    Like the two that follow it can be traced, vmapped and compiled, and does not check its arguments.
+
+def loss_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_L of blocks of row vectors V (b, p), H_L that of the sum of the batches' losses.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`. Every
+            product goes through them once more, in whatever order.
+
+    Returns:
+        V (b, p) -> (b, p), compiled once per shape of V and of the batches. Rows sharded over devices stay sharded.
+
+    Raises:
+        TypeError: for anything but float64, or batches that can be gone through only once.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
     """
-    theta, unravel = ravel_pytree(params)
-    gradient = jax.grad(lambda t: loss_params(unravel(t), inputs, targets))
-    return jax.linearize(gradient, theta)[1]
+    return _over_batches(loss_product, loss, apply_fn, params, batches)
+
+
+def outer_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_o of blocks of row vectors. Arguments and errors as in `loss_products`."""
+    return _over_batches(outer_product, loss, apply_fn, params, batches)
+
+
+def functional_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_f of blocks of row vectors. Arguments and errors as in `loss_products`."""
+    return _over_batches(functional_product, loss, apply_fn, params, batches)
+
+
+def outer_factor(loss, apply_fn, params, batches):
+    """Return the function V -> V A^T for the factor of H_o = A^T A, A = R J, R^T R = d^2 ell / dF^2.
+
+    The singular values of A are the square roots of H_o's eigenvalues, and come with all their digits: what is 1e-16 of
+    the largest eigenvalue, and drowned in rounding, is 1e-8 of the largest singular value.
+
+    Args:
+        loss: one of the losses in `losses`, whose root R is known (`losses.curvature_root`).
+        apply_fn, params, batches: as in `loss_products`, except that the order of the samples must not change.
+
+    Returns:
+        V (b, p) -> (b, n K), n the number of all samples.
+
+    Raises:
+        TypeError, ValueError: as in `loss_products`; ValueError for a loss whose root is not known.
+    """
+    losses.curvature_root(loss)
+    return _over_batches(_outer_factor, loss, apply_fn, params, batches, add=lambda rows: jnp.concatenate(rows, axis=1))
+
+
+# --- the products with one vector, which can be traced, vmapped and compiled, and do not check their arguments
+
+
+def loss_product(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_L v, the derivative of the gradient along v; v and H_L v have shape (p,)."""
+    return _hessian_product(lambda w: loss(apply_fn(w, inputs), targets), params)
 
 
 def outer_product(loss, apply_fn, params, inputs, targets):
     """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: forward through the network, the loss's Hessian, backward."""
-    theta, unravel = ravel_pytree(params)
-    predictions, jacobian = jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta)
+    predictions, jacobian, theta = _linearized(apply_fn, params, inputs)
     transposed = jax.linear_transpose(jacobian, theta)
     _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
     return lambda v: transposed(curvature(jacobian(v)))[0]
@@ -109,10 +164,8 @@ def outer_product(loss, apply_fn, params, inputs, targets):
 
 def functional_product(loss, apply_fn, params, inputs, targets):
     """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
-    theta, unravel = ravel_pytree(params)
     alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
-    gradient = jax.grad(lambda t: jnp.vdot(alpha, apply_fn(unravel(t), inputs)))
-    return jax.linearize(gradient, theta)[1]
+    return _hessian_product(lambda w: jnp.vdot(alpha, apply_fn(w, inputs)), params)
 
 
 def num_params(params):
@@ -129,15 +182,13 @@ def check_memory(p, matrices=5):
     Raises:
         MemoryError: if they do not; the message gives the size, the memory there is, and the largest p that fits.
     """
-    statistics = jax.devices()[0].memory_stats()  # None on a CPU
-    free = statistics["bytes_limit"] - statistics["bytes_in_use"] if statistics else psutil.virtual_memory().available
-    if 8 * matrices * p**2 > free:
-        largest = int((free / (8 * matrices)) ** 0.5)
-        raise MemoryError(
-            f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed, "
-            f"{8e-9 * matrices * p**2:.1f} GB; {1e-9 * free:.1f} GB are free, enough for p = {largest}. "
-            "Choose smaller widths or a smaller dim"
-        )
+    largest = int((checks.free_memory() / (8 * matrices)) ** 0.5)
+    checks.memory(
+        8 * matrices * p**2,
+        f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed",
+        f"That is enough for p = {largest}: choose smaller widths or a smaller dim, or find the ranks without the "
+        "matrix, by ranks.sketched_ranks (notebooks/large_networks.ipynb) or sketched_rank with hessians.loss_products",
+    )
 
 
 def check_arguments(params, inputs, targets, apply_fn=None):
@@ -154,7 +205,7 @@ def check_arguments(params, inputs, targets, apply_fn=None):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _loss_hessian(loss_params, params, inputs, targets):
-    return _matrix(loss_product(loss_params, params, inputs, targets), params)
+    return _matrix(_hessian_product(lambda w: loss_params(w, inputs, targets), params), params)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -165,6 +216,45 @@ def _outer_prod(loss, apply_fn, params, inputs, targets):
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _functional_hessian(loss, apply_fn, params, inputs, targets):
     return _matrix(functional_product(loss, apply_fn, params, inputs, targets), params)
+
+
+def _hessian_product(function, params):
+    """Return v -> (d^2 function / dtheta^2) v."""
+    theta, unravel = ravel_pytree(params)
+    return jax.linearize(jax.grad(lambda t: function(unravel(t))), theta)[1]
+
+
+def _linearized(apply_fn, params, inputs):
+    """Return F(theta), the map v -> J v, and theta."""
+    theta, unravel = ravel_pytree(params)
+    return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
+
+
+def _outer_factor(loss, apply_fn, params, inputs, targets):
+    """Return v -> A v, flattened."""
+    predictions, jacobian, _ = _linearized(apply_fn, params, inputs)
+    root = losses.curvature_root(loss)
+    return lambda v: root(predictions, targets, jacobian(v)).ravel()
+
+
+def _over_batches(product, loss, apply_fn, params, batches, add=sum):
+    if iter(batches) is batches:
+        raise TypeError("batches can be gone through only once, and every product needs them; pass a list or a loader")
+    # On the host, so that the arrays can join vectors on whatever devices.
+    params = jax.tree.map(np.asarray, params)
+    arrays = lambda: ((np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches)
+    samples = 0
+    for inputs, targets in arrays():
+        check_arguments(params, inputs, targets, apply_fn)
+        samples += len(inputs)
+    if not samples:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    return lambda vectors: add([_block(product, loss, apply_fn, params, *batch, vectors) for batch in arrays()])
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _block(product, loss, apply_fn, params, inputs, targets, vectors):
+    return jax.vmap(product(loss, apply_fn, params, inputs, targets))(vectors)
 
 
 def _matrix(product, params):

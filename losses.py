@@ -67,3 +67,51 @@ def of_params(loss, apply_fn):
         return loss(apply_fn(params, inputs), targets)
 
     return loss_params
+
+
+def curvature_root(loss):
+    """Return the root R of the loss's Hessian in the outputs, R^T R = d^2 ell / dF^2, as a function of tangents.
+
+    Written down, not computed: the square root of a computed zero, 1e-16, would be 1e-8, and no zero any more.
+
+        squared        R v = v
+        log_cosh       R v = v / cosh(f - y)                   since 1 - tanh^2 = 1 / cosh^2
+        cross_entropy  R v = sqrt(sum(y) pi) (v - <pi, v>)     since (I - 1 pi^T)^T diag(pi) (I - 1 pi^T)
+                                                                                           = diag(pi) - pi pi^T
+
+    with pi = softmax(f), for each sample by itself.
+
+    Args:
+        loss: one of the three losses above.
+
+    Returns:
+        root(predictions (n, K), targets (n, K), tangents (n, K)) -> (n, K).
+
+    Raises:
+        ValueError: for any other loss.
+    """
+    if not has_root(loss):
+        known = ", ".join(function.__name__ for function in _ROOTS)
+        raise ValueError(
+            f"the root of {loss!r}'s Hessian is not known, only those of losses.{known}; H_o itself, "
+            "hessians.outer_products, needs no root"
+        )
+    return _ROOTS[loss]
+
+
+def has_root(loss):
+    """Return whether `curvature_root` knows the loss."""
+    return loss in _ROOTS
+
+
+def _cross_entropy_root(predictions, targets, tangents):
+    pi = jax.nn.softmax(predictions)
+    centred = tangents - jnp.sum(pi * tangents, axis=-1, keepdims=True)
+    return jnp.sqrt(jnp.sum(targets, axis=-1, keepdims=True) * pi) * centred
+
+
+_ROOTS = {
+    squared: lambda predictions, targets, tangents: tangents,
+    cross_entropy: _cross_entropy_root,
+    log_cosh: lambda predictions, targets, tangents: tangents / jnp.cosh(predictions - targets),
+}

@@ -60,7 +60,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
     """
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
     for axis, found, bound, color, name in zip(axes, measured, predicted, COLORS, NAMES, strict=True):
-        sizes = abs(found.eigenvalues)
+        sizes = abs(found.spectrum)
         floor = _floor(sizes)
         index = np.arange(1, len(sizes) + 1)
         axis.semilogy(index, np.maximum(sizes, floor), ".", color=color, markersize=4, label=r"$|\lambda_i|$")
@@ -127,7 +127,7 @@ def plot_exact_spectrum(found, exact, name):
         The matplotlib axes.
     """
     figure, axis = plt.subplots(figsize=(9, 4.4))
-    sizes = abs(found.eigenvalues)
+    sizes = abs(found.spectrum)
     index = np.arange(1, len(sizes) + 1)
     lost, counted = (index > found.rank) & (index <= exact), index <= min(found.rank, exact)
     drawn = np.maximum(sizes, _floor(sizes))

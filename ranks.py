@@ -1,4 +1,9 @@
-"""Numerical ranks of symmetric matrices, always together with the evidence for them."""
+"""Numerical ranks of symmetric matrices, always together with the evidence for them.
+
+`numerical_rank` counts the eigenvalues of a matrix. For a matrix too large to be formed, `sketched_rank` counts those
+of its sketch S = Omega^T H Omega: for a symmetric H of rank r and l > r random probes in the columns of Omega,
+rank(S) = r almost surely. So l products and an l x l matrix take the place of p columns and a p x p matrix.
+"""
 
 from typing import NamedTuple
 
@@ -7,10 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 import checks
+import hessians
+import losses
+from probes import probes
+from sketches import factor_sketch, ritz_matrix, symmetric_sketch
 
 # From notebooks/exact_rank.ipynb, over 1500 matrices with exact ranks: with a gap of 1e9 or more none was wrong; the
 # largest gap of a wrong one was 4e8, a nonzero eigenvalue having sunk to the size of rounding errors.
 WELL_DETERMINED = 1e9
+
+_MARGIN = 10  # a sketch is large enough for a rank if l >= rank + _MARGIN
+_OVERSAMPLING = 1.1  # what a guess is multiplied by: with l = r the smallest eigenvalues would all but vanish
+_FIRST = 256  # the number of probes to begin with where there is no guess
+_POOR = 1e5  # below this gap of a sketch, an orthonormal basis of the range is made
 
 
 class HessianRanks(NamedTuple):
@@ -24,10 +38,11 @@ class HessianRanks(NamedTuple):
 class NumericalRank(NamedTuple):
     """A numerical rank and what it rests on."""
 
-    rank: int  # the number of eigenvalues with |lambda| > threshold
-    gap: float  # smallest |lambda| counted / largest |lambda| not counted: 1e10 is a fact, 3 is a coin toss
+    rank: int  # how many of the spectrum's values have a size above the threshold
+    gap: float  # smallest size counted / largest size not counted: 1e10 is a fact, 3 is a coin toss
     threshold: float  # absolute
-    eigenvalues: np.ndarray  # (p,), signed, in decreasing order of |lambda|
+    spectrum: np.ndarray  # what was counted, in decreasing order of size: eigenvalues of the matrix (p,), signed, ...
+    # ... or, of a matrix-free rank, those of its sketch (l,), or the singular values of its factor's
 
     @property
     def well_determined(self):
@@ -64,18 +79,120 @@ def numerical_rank(matrix, rtol=None):
         raise ValueError(f"the matrix must be square, (p, p), got shape {np.shape(matrix)}")
     checks.finite(matrix=matrix)
     host = np.asarray(matrix)
-    size, asymmetry = max(host.max(), -host.min()), (host - host.T).max()
+    size = max(host.max(), -host.min())
+    # In strips, since the whole difference would be one more matrix.
+    asymmetry = max((host[i : i + 256] - host[:, i : i + 256].T).max() for i in range(0, len(host), 256))
     if asymmetry > 1e-8 * size:
         raise ValueError(
             f"the matrix must be symmetric, but entries differ from those of its transpose by {asymmetry:.1e} "
             f"(its largest entry is {size:.1e}); ranks of other matrices need singular values"
         )
-    rtol = max(10.0, len(matrix) ** 0.5) * np.finfo(float).eps if rtol is None else rtol
+    rtol = _rtol(len(matrix)) if rtol is None else rtol
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol must be in [0, 1), got {rtol}; it is relative to the largest |eigenvalue|")
-    eigenvalues = _eigenvalues(matrix)
-    eigenvalues = eigenvalues[np.argsort(-abs(eigenvalues), kind="stable")]
-    return _count(eigenvalues, rtol)
+    return _count(_eigenvalues(matrix), rtol)
+
+
+def sketched_rank(matvec, p, guess, key, mesh=None):
+    """Return the numerical rank of a symmetric matrix H that is known by its products only.
+
+    The rank is that of S = Omega^T H Omega, with l random orthonormal columns in Omega. The number l starts a tenth
+    above the guess, or at 256, and doubles, keeping the products made so far, until it exceeds the rank by a margin; at
+    l = p, S is H in another basis. Memory: 2 l^2 numbers and a few blocks of 64 vectors.
+
+    A sketch shrinks the smallest eigenvalues more than the largest, by a factor of five to fifty after a good guess.
+    Where the gap is so small (below 1e5) that this matters, and if 3 l p numbers fit in memory, H is restricted to an
+    orthonormal basis Q of the columns of H Omega instead: the nonzero eigenvalues of Q^T H Q are those of H.
+
+    Args:
+        matvec: V (b, p) -> V H (b, p), such as `hessians.loss_products` returns.
+        p: number of rows of H.
+        guess: int, the rank to expect, or None. A wrong one costs time, no more.
+        key: `jax.random` key of the probes.
+        mesh: `jax.sharding.Mesh`: the probes are shared out among its devices, and `matvec` gets the rows of V sharded
+            over them. With several processes (`jax.distributed`), each makes the same call.
+
+    Returns:
+        NumericalRank, its spectrum that of S or of Q^T H Q, (l,).
+
+    Raises:
+        TypeError: for a p or a guess that is not an integer.
+        ValueError: for a negative guess; for a `matvec` that returns NaN, infinity, or another shape or dtype, or is
+            not linear or not symmetric, as its first block shows.
+        MemoryError: if a sketch that is large enough does not fit.
+    """
+    omega, sketch = probes(checks.integer("p", p), key), None
+    for size in _sizes(p, guess):
+        sketch = symmetric_sketch(matvec, omega, size, mesh, sketch)
+        found = numerical_rank(_where_jax_computes(sketch))
+        if found.rank + _MARGIN <= size:
+            break
+    if found.gap < _POOR and size < p and 8 * 3 * size * p < checks.free_memory():
+        found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, omega, size, mesh)))
+    return found
+
+
+def factor_rank(factor, p, guess, key, mesh=None):
+    """Return the numerical rank of H = A^T A from the singular values of its factor A (m, p).
+
+    The rank is that of A Omega, with l random orthonormal columns in Omega, or, if m > p, of Psi^T A Omega with p of
+    them in Psi. Singular values are square roots of eigenvalues: rounding, at eps of the largest, hides only
+    eigenvalues below eps^2. Memory: 2 l min(m, p) numbers.
+
+    Args:
+        factor: V (b, p) -> V A^T (b, m), such as `hessians.outer_factor` returns.
+        p, guess, key, mesh: as in `sketched_rank`.
+
+    Returns:
+        NumericalRank, with threshold, gap and spectrum of singular values.
+
+    Raises:
+        TypeError, ValueError, MemoryError: as in `sketched_rank`, symmetry aside.
+    """
+    p = checks.integer("p", p)
+    m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
+    omega, psi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
+    for size in _sizes(p, guess):
+        sketch = factor_sketch(factor, omega, psi, size, mesh, sketch)
+        found = _count(np.linalg.svd(sketch, compute_uv=False), _rtol(max(sketch.shape)))
+        if found.rank + _MARGIN <= size:
+            break
+    return found
+
+
+def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=None):
+    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix.
+
+    Those of H_f and H_L are `sketched_rank`s; that of H_o is the `factor_rank` of its factor, for the losses whose root
+    is known (`losses.curvature_root`), and a `sketched_rank` for others. All three use the same probes.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader, in the same order every time.
+        guess: HessianRanks of ints, where a closed form is known.
+        key: `jax.random` key of the probes; by default that of seed 0.
+        mesh: as in `sketched_rank`.
+
+    Returns:
+        HessianRanks of NumericalRank.
+
+    Raises:
+        TypeError, ValueError, MemoryError: as in `hessians.loss_products` and `sketched_rank`.
+    """
+    setting = loss, apply_fn, params, batches
+    p, key = hessians.num_params(params), jax.random.key(0) if key is None else key
+    functional, outer, total = guess or (None, None, None)
+    if losses.has_root(loss):
+        found = factor_rank(hessians.outer_factor(*setting), p, outer, key, mesh)
+    else:
+        found = sketched_rank(hessians.outer_products(*setting), p, outer, key, mesh)
+    return HessianRanks(
+        functional=sketched_rank(hessians.functional_products(*setting), p, functional, key, mesh),
+        outer=found,
+        loss=sketched_rank(hessians.loss_products(*setting), p, total, key, mesh),
+    )
 
 
 def rank_table(measured, predicted, heading="closed form"):
@@ -100,17 +217,36 @@ def rank_table(measured, predicted, heading="closed form"):
     return "\n".join(lines)
 
 
+def _rtol(size):
+    return max(10.0, size**0.5) * np.finfo(float).eps
+
+
+def _sizes(p, guess):
+    """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
+    guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
+    size = int(_OVERSAMPLING * guess) + _MARGIN
+    while size < p:
+        yield size
+        size *= 2
+    yield p
+
+
+def _where_jax_computes(matrix):
+    return matrix if jax.default_backend() == "cpu" else jnp.asarray(matrix)
+
+
 def _eigenvalues(matrix):
     on_cpu = not isinstance(matrix, jax.Array) or matrix.devices() == set(jax.devices("cpu")[:1])
     # NumPy's LAPACK takes half the time of JAX's on a CPU (0.8 s against 1.6 s at p = 2856 on two cores).
     return np.linalg.eigvalsh(np.asarray(matrix)) if on_cpu else np.asarray(jnp.linalg.eigvalsh(matrix))
 
 
-def _count(eigenvalues, rtol):
-    sizes = abs(eigenvalues)
+def _count(spectrum, rtol):
+    spectrum = spectrum[np.argsort(-abs(spectrum), kind="stable")]
+    sizes = abs(spectrum)
     threshold = float(rtol * sizes[0])
     rank = int((sizes > threshold).sum())
     if rank == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
-        return NumericalRank(0, np.inf, threshold, eigenvalues)
+        return NumericalRank(0, np.inf, threshold, spectrum)
     rest = max(threshold if rank == len(sizes) else sizes[rank], np.finfo(float).eps * sizes[0])
-    return NumericalRank(rank, float(sizes[rank - 1] / rest), threshold, eigenvalues)
+    return NumericalRank(rank, float(sizes[rank - 1] / rest), threshold, spectrum)

@@ -81,7 +81,7 @@ def judge(setting, apply_fn, loss_params, params, inputs, targets):
     trials = []
     for field, matrix, truth in zip(HessianRanks._fields, matrices, exact, strict=True):
         found = numerical_rank(matrix)
-        sizes = abs(found.eigenvalues)
+        sizes = abs(found.spectrum)
         trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
     return trials
 

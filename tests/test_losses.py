@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from losses import get_loss, of_params
+from losses import curvature_root, get_loss, has_root, of_params
 
 RNG = np.random.default_rng(0)
 PREDICTIONS = RNG.normal(size=(4, 3))
@@ -68,3 +68,29 @@ def test_of_params_composes_network_and_loss():
     loss_params = of_params(get_loss("mse"), lambda params, x: x @ params[0])
     W, x = RNG.normal(size=(2, 3)), RNG.normal(size=(4, 2))
     assert_allclose(loss_params([W], x, ONE_HOT), 0.5 * ((x @ W - ONE_HOT) ** 2).sum(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["mse", "cross", "cosh"])
+def test_curvature_root(name):
+    """R^T R is the Hessian of the loss in the outputs, by jax.hessian; targets need not be one-hot."""
+    rng = np.random.default_rng(8)
+    loss, (outputs, targets) = get_loss(name), np.abs(rng.normal(size=(2, 4, 3)))
+    root = lambda v: curvature_root(loss)(outputs, targets, v)
+    R = jax.jacobian(root)(jnp.zeros((4, 3))).reshape(12, 12)
+    expected = jax.hessian(lambda f: loss(f, targets))(outputs).reshape(12, 12)
+    np.testing.assert_allclose(R.T @ R, expected, atol=1e-14)
+
+
+def test_the_root_of_a_zero_is_a_zero():
+    """Cross-entropy's Hessian has the null vector 1; the root of the zero eigenvalue as computed would be 1e-8."""
+    outputs, ones = 10 * np.random.default_rng(9).normal(size=(6, 5)), np.ones((6, 5))
+    assert abs(curvature_root(get_loss("cross"))(outputs, np.eye(5)[[0, 1, 2, 3, 4, 0]], ones)).max() < 1e-15
+
+
+def test_an_unknown_root():
+    assert has_root(get_loss("mse"))
+    assert not has_root(jnp.sum)
+    with pytest.raises(
+        ValueError, match=r"root of .*sum.* known, only those of losses.squared, cross_entropy, log_cosh"
+    ):
+        curvature_root(jnp.sum)
