@@ -4,7 +4,7 @@
 # make test     the tests
 # make lint     ruff, over modules, tests and notebooks
 # make notebooks  execute the committed notebooks in place, and redraw the README's picture
-# make benchmark  the original's way and this project's, side by side; exact ranks
+# make benchmark  the original's way, curvlinops and this project, side by side; the ways of this project judged
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 NOTEBOOK ?= notebooks/hessian_rank.ipynb
@@ -36,7 +36,10 @@ notebooks: $(READY)
 	cp results/hessian_rank/figure-2.png docs/spectra.png
 
 benchmark: $(READY)
-	$(BIN)/python benchmarks/dense.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/side_by_side.py
+	$(BIN)/python benchmarks/random_settings.py
+	$(BIN)/python benchmarks/probes_compared.py
 	$(BIN)/python benchmarks/exact_ranks.py
 
 $(READY): requirements.txt pyproject.toml

@@ -4,8 +4,8 @@
 
 with independent random signs s_t and the frequencies k_j in random order (a subsampled randomized Hartley transform).
 All p columns are an orthonormal basis of R^p. The first l of them are probes as good as Gaussian ones, or slightly
-better (`benchmarks/probes.py`), and cheaper: each column is a formula, so that Omega is never stored, and Omega^T y is
-a fast Fourier transform, of p log p operations where Gaussian probes take p l.
+better, and cheaper (`benchmarks/probes_compared.py`): each column is a formula, so that Omega is never stored, and
+Omega^T y is a fast Fourier transform, of p log p operations where Gaussian probes take p l.
 """
 
 import functools

@@ -1,0 +1,32 @@
+"""The ranks by curvlinops-for-pytorch: its Hessian and Gauss-Newton operators, multiplied onto the identity matrix.
+
+H_f is their difference, since curvlinops has no operator for it. Batches as a whole, which is its fastest way.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # about torch.jit, in a library that curvlinops imports
+    from curvlinops import GGNLinearOperator, HessianLinearOperator
+
+from ranks import HessianRanks
+
+
+def curvlinops_ranks(params, batches):
+    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `cost.dense_ranks` does."""
+    layers = [torch.nn.Linear(*weights.shape, bias=False, dtype=torch.float64) for weights in params]
+    for layer, weights in zip(layers, params, strict=True):
+        layer.weight.data = torch.from_numpy(weights.T.copy())
+    network = torch.nn.Sequential(*layers)
+    loss = torch.nn.MSELoss(reduction="sum")  # twice ours: the same ranks
+    data = [tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*batches, strict=True))]
+    setting = network, loss, list(network.parameters()), data
+    identity = torch.eye(sum(weights.size for weights in params), dtype=torch.float64)
+    total = HessianLinearOperator(*setting) @ identity
+    outer = GGNLinearOperator(*setting) @ identity
+    del identity
+    ranks = (int(torch.linalg.matrix_rank(matrix, hermitian=True)) for matrix in (total - outer, outer, total))
+    return HessianRanks(*ranks)
