@@ -190,3 +190,65 @@ def plot_judgement(trials):
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     figure.tight_layout()
     return axis
+
+
+def plot_sweep(values, parameters, measured, predicted, label):
+    """Draw measured ranks as points on predicted lines, with the number of parameters beside them.
+
+    Args:
+        values: what is varied, the horizontal axis.
+        parameters: the number of parameters p at each value.
+        measured: for each value, HessianRanks of NumericalRank; those not well determined are drawn hollow.
+        predicted: for each value, HessianRanks of int.
+        label: of the horizontal axis.
+
+    Returns:
+        The matplotlib axes.
+    """
+    figure, axis = plt.subplots(figsize=(9, 4.8))
+    axis.plot(values, parameters, color="0.6", linestyle="--", marker=".", label="number of parameters $p$")
+    marks = HessianRanks("s", "^", "o")
+    for field, color, name, mark in zip(HessianRanks._fields, COLORS, NAMES, marks, strict=True):
+        found, lines = [getattr(ranks, field) for ranks in measured], [getattr(ranks, field) for ranks in predicted]
+        axis.plot(values, lines, color=color, linewidth=1.2)
+        for value, rank in zip(values, found, strict=True):
+            face = color if rank.well_determined else "white"
+            axis.plot(value, rank.rank, mark, color=color, markerfacecolor=face, markersize=6)
+        axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}, line: closed form")
+    axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
+    axis.set(xscale="log", yscale="log", xlabel=label, ylabel="rank")
+    axis.set_xticks(values, [str(value) for value in values])
+    axis.minorticks_off()
+    axis.set_title("Ranks grow like the width, the number of parameters like its square", fontsize=11)
+    axis.grid(alpha=0.25)
+    axis.legend(loc="upper left", fontsize=9)
+    figure.tight_layout()
+    return axis
+
+
+def plot_costs(dense, matrix_free):
+    """Draw the time and the memory of the three ranks against p, with the matrices and without them.
+
+    Args:
+        dense, matrix_free: lists of pairs (p, `cost.Cost`).
+
+    Returns:
+        Array of two matplotlib axes.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4.4))
+    ways = (dense, COLORS.outer, "s", "dense: matrices and eigenvalues"), (matrix_free, COLORS.loss, "o", "matrix-free")
+    for costs, color, mark, name in ways:
+        p = [size for size, _ in costs]
+        style = dict(color=color, marker=mark, label=name)
+        axes[0].loglog(p, [cost.seconds for _, cost in costs], **style)
+        axes[1].loglog(p, [1e-6 * (cost.peak - cost.before) for _, cost in costs], **style)
+    p = np.array([size for size, _ in [*dense, *matrix_free]])
+    line = np.array([p.min(), p.max()])
+    axes[1].loglog(line, 8e-6 * line**2, ":", color="0.35", label="one $p \\times p$ matrix, $8 p^2$ bytes")
+    for axis, quantity in zip(axes, ("seconds, compilation included", "memory of the work, MB"), strict=True):
+        axis.set(xlabel="number of parameters $p$", ylabel=quantity)
+        axis.grid(alpha=0.25)
+        axis.legend(loc="upper left", fontsize=9)
+    figure.suptitle("What the three ranks cost", fontsize=12)
+    figure.tight_layout()
+    return axes

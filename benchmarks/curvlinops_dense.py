@@ -3,14 +3,9 @@
 H_f is their difference, since curvlinops has no operator for it. Batches as a whole, which is its fastest way.
 """
 
-import warnings
-
 import numpy as np
 import torch
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # about torch.jit, in a library that curvlinops imports
-    from curvlinops import GGNLinearOperator, HessianLinearOperator
+from curvlinops import GGNLinearOperator, HessianLinearOperator
 
 from ranks import HessianRanks
 

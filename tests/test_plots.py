@@ -2,8 +2,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from plots import plot_blocks, plot_exact_spectrum, plot_judgement, plot_spectra, show_images
-from ranks import HessianRanks, numerical_rank
+from cost import Cost
+from plots import plot_blocks, plot_costs, plot_exact_spectrum, plot_judgement, plot_spectra, plot_sweep, show_images
+from ranks import HessianRanks, NumericalRank, numerical_rank
 from survey import Trial
 
 
@@ -79,3 +80,21 @@ def test_judgement_circles_the_wrong_ranks():
     np.testing.assert_array_equal(smallest.get_ydata(), [1e-3, 1e-16, 0.1])
     np.testing.assert_array_equal(np.isnan(rest.get_ydata()), [False, False, True])
     np.testing.assert_array_equal(wrong.get_ydata(), [1e-16])
+
+
+def test_sweep_and_costs():
+    """Points at the measured ranks on lines of the predicted ones; hollow where the gap is small."""
+    found = [HessianRanks(*(NumericalRank(rank, gap, 0.1, np.ones(9)) for rank, gap in ranks)) for ranks in SWEEP]
+    axis = plot_sweep([4, 8], [100, 300], found, [HessianRanks(5, 3, 7), HessianRanks(10, 4, 12)], "width $m$")
+    points = [line for line in axis.lines if len(line.get_xdata()) == 1]
+    assert [line.get_ydata()[0] for line in points] == [5, 10, 3, 4, 7, 12]
+    assert [line.get_markerfacecolor() == "white" for line in points] == [False, False, False, False, False, True]
+    assert axis.get_xlabel() == "width $m$"
+    costs = [(100, Cost(None, 1.0, 1e6, 3e6)), (300, Cost(None, 4.0, 1e6, 9e6))]
+    time, memory = plot_costs(costs, costs[:1])
+    assert list(time.lines[0].get_ydata()) == [1.0, 4.0]
+    assert list(memory.lines[0].get_ydata()) == [2.0, 8.0]
+    assert {axis.get_xlabel() for axis in (time, memory)} == {"number of parameters $p$"}
+
+
+SWEEP = [[(5, 1e10), (3, 1e12), (7, 1e11)], [(10, 1e10), (4, 1e9), (12, 1e3)]]
