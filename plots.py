@@ -216,7 +216,7 @@ def plot_sweep(values, parameters, measured, predicted, label):
             axis.plot(value, rank.rank, mark, color=color, markerfacecolor=face, markersize=6)
         axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}, line: closed form")
     axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
-    axis.set(xscale="log", yscale="log", xlabel=label, ylabel="rank")
+    axis.set(xscale="log", yscale="log", xlabel=label, ylabel="rank, number of parameters")
     axis.set_xticks(values, [str(value) for value in values])
     axis.minorticks_off()
     axis.set_title("Ranks grow like the width, the number of parameters like its square", fontsize=11)
