@@ -1,7 +1,7 @@
 """Matrix-free ranks beside dense ones, and both judged by exact ones, over random settings.
 
 Depth, widths, activation, loss, biases, data and the guess are drawn. Exact ranks exist for linear, relu and leaky_relu
-networks under the squared loss; they are found up to p = 600. Every setting is compiled anew: some ten seconds each.
+networks under the squared loss; they are found up to p = 300. Every setting is compiled anew: some five seconds each.
 
     python benchmarks/random_settings.py [--settings 200] [--seed 0]
 """
@@ -41,7 +41,7 @@ def compare(rng, largest=1500):
         widths = rng.integers(2, 25, size=rng.integers(1, 5)).tolist()
         bias = bool(rng.integers(2))
         p = sum((m_in + bias) * m_out for m_in, m_out in itertools.pairwise([dim, *widths, outputs]))
-    n, activation = int(rng.integers(3, 60)), str(rng.choice(ACTIVATIONS))
+    n, activation = 2 * int(rng.integers(2, 30)), str(rng.choice(ACTIVATIONS))
     loss_name, init_name = (
         str(rng.choice(["mse", "cross", "cosh"])),
         str(rng.choice(["glorot", "uniform", "orthogonal"])),
@@ -58,10 +58,10 @@ def compare(rng, largest=1500):
     dense = [numerical_rank(matrix) for matrix in matrices]
     assert num_params(params) == p
     guess = None if rng.integers(2) else HessianRanks(*(int(found.rank * rng.uniform(0.5, 1.2)) for found in dense))
-    batches = [(inputs[i : i + 20], targets[i : i + 20]) for i in range(0, n, 20)]
+    batches = [(inputs[: n // 2], targets[: n // 2]), (inputs[n // 2 :], targets[n // 2 :])]
     sketched = sketched_ranks(loss, apply_fn, params, batches, guess, jax.random.key(rng.integers(2**31)))
     exact = [None] * 3
-    if loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 600:
+    if loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 300:
         with contextlib.suppress(UndecidedError):  # a unit on its kink: no Hessian
             exact = [found.rank for found in exact_ranks(loss, apply_fn, params, inputs, targets, guess=guess)]
     shape = "-".join(map(str, [dim, *widths, outputs]))
@@ -79,7 +79,7 @@ def main():
     jax.config.update("jax_enable_x64", True)
     rng, found = np.random.default_rng(options.seed), []
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C gives the figures of the settings so far
-        for _ in range(options.settings):
+        for setting in range(options.settings):
             three = compare(rng)
             found += three
             for c in three:
@@ -89,7 +89,8 @@ def main():
                         f"(gap {c.sketched.gap:.0e}), exact {c.exact}",
                         flush=True,
                     )
-            jax.clear_caches()
+            if setting % 20 == 19:
+                jax.clear_caches()  # the programs of other settings: a hundred megabytes, not wanted again
     differ = [c for c in found if c.dense.rank != c.sketched.rank]
     clear, judged = [c for c in found if c.dense.gap > 1e4], [c for c in found if c.exact is not None]
     print(f"{len(found) // 3} settings, {len(found)} matrices; dense gap above 1e4: {len(clear)}")
