@@ -1,9 +1,10 @@
 """Matrix-free ranks beside dense ones, and both judged by exact ones, over random settings.
 
 Depth, widths, activation, loss, biases, data and the guess are drawn. Exact ranks exist for linear, relu and leaky_relu
-networks under the squared loss; they are found up to p = 300. Every setting is compiled anew: some five seconds each.
+networks under the squared loss; they are found up to p = 300. Every
+network is compiled anew, which takes some ten seconds, and used for several draws of weights and data.
 
-    python benchmarks/random_settings.py [--settings 200] [--seed 0]
+    python benchmarks/random_settings.py [--settings 200] [--draws 4] [--seed 0]
 """
 
 import argparse
@@ -16,7 +17,7 @@ import numpy as np
 
 from architectures import fully_connected
 from exact import UndecidedError, exact_ranks
-from hessians import functional_hessian, loss_hessian, num_params, outer_prod
+from hessians import functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
 from losses import get_loss, of_params
 from ranks import HessianRanks, numerical_rank, sketched_ranks
@@ -33,63 +34,67 @@ class Comparison(NamedTuple):
     exact: int | None
 
 
-def compare(rng, largest=1500):
-    """Return the Comparisons of the three matrices at a setting drawn from a NumPy generator."""
+def compare(rng, largest=1500, draws=1):
+    """Return the Comparisons of the three matrices of a random network, for some draws of its weights and data."""
     p = largest + 1
     while not 100 <= p <= largest:
-        dim, outputs = rng.integers(4, 40), rng.integers(2, 8)
+        dim, outputs = (int(rng.integers(*limits)) for limits in [(4, 40), (2, 8)])
         widths = rng.integers(2, 25, size=rng.integers(1, 5)).tolist()
         bias = bool(rng.integers(2))
         p = sum((m_in + bias) * m_out for m_in, m_out in itertools.pairwise([dim, *widths, outputs]))
-    n, activation = 2 * int(rng.integers(2, 30)), str(rng.choice(ACTIVATIONS))
-    loss_name, init_name = (
-        str(rng.choice(["mse", "cross", "cosh"])),
-        str(rng.choice(["glorot", "uniform", "orthogonal"])),
-    )
+    n = 2 * int(rng.integers(2, 30))
+    choices = ACTIVATIONS, ["mse", "cross", "cosh"], ["glorot", "uniform", "orthogonal"]
+    activation, loss_name, init_name = (str(rng.choice(names)) for names in choices)
+    init_fn, apply_fn = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
     loss = get_loss(loss_name)
-    init_fn, apply_fn = fully_connected(widths, int(outputs), activation, get_init(init_name), bias=bias)
-    _, params = init_fn(jax.random.PRNGKey(rng.integers(2**31)), (-1, dim))
-    inputs, targets = rng.normal(size=(n, dim)), np.eye(outputs)[rng.integers(outputs, size=n)]
-    matrices = HessianRanks(
-        functional=functional_hessian(loss, apply_fn, params, inputs, targets),
-        outer=outer_prod(loss, apply_fn, params, inputs, targets),
-        loss=loss_hessian(of_params(loss, apply_fn), params, inputs, targets),
-    )
-    dense = [numerical_rank(matrix) for matrix in matrices]
-    assert num_params(params) == p
-    guess = None if rng.integers(2) else HessianRanks(*(int(found.rank * rng.uniform(0.5, 1.2)) for found in dense))
-    batches = [(inputs[: n // 2], targets[: n // 2]), (inputs[n // 2 :], targets[n // 2 :])]
-    sketched = sketched_ranks(loss, apply_fn, params, batches, guess, jax.random.key(rng.integers(2**31)))
-    exact = [None] * 3
-    if loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 300:
-        with contextlib.suppress(UndecidedError):  # a unit on its kink: no Hessian
-            exact = [found.rank for found in exact_ranks(loss, apply_fn, params, inputs, targets, guess=guess)]
+    loss_params = of_params(loss, apply_fn)
+    has_exact = loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 300
     shape = "-".join(map(str, [dim, *widths, outputs]))
     setting = f"{shape} {activation}{' with bias' if bias else ''}, {loss_name}, {init_name}, n = {n}, p = {p}"
-    names = HessianRanks._fields
-    return [Comparison(f"{setting}, {name}", *row) for name, *row in zip(names, dense, sketched, exact, strict=True)]
+    found = []
+    for _ in range(draws):
+        _, params = init_fn(jax.random.PRNGKey(rng.integers(2**31)), (-1, dim))
+        inputs, targets = rng.normal(size=(n, dim)), np.eye(outputs)[rng.integers(outputs, size=n)]
+        matrices = HessianRanks(
+            functional=functional_hessian(loss, apply_fn, params, inputs, targets),
+            outer=outer_prod(loss, apply_fn, params, inputs, targets),
+            loss=loss_hessian(loss_params, params, inputs, targets),
+        )
+        dense = HessianRanks(*map(numerical_rank, matrices))
+        known = HessianRanks(*(int(rank.rank * rng.uniform(0.5, 1.2)) for rank in dense))
+        guess = known if rng.integers(2) else None
+        batches = [(inputs[: n // 2], targets[: n // 2]), (inputs[n // 2 :], targets[n // 2 :])]
+        sketched = sketched_ranks(loss, apply_fn, params, batches, guess, jax.random.key(rng.integers(2**31)))
+        exact = [None] * 3
+        if has_exact:
+            with contextlib.suppress(UndecidedError):  # a unit on its kink: no Hessian
+                exact = [rank.rank for rank in exact_ranks(loss, apply_fn, params, inputs, targets, guess=guess)]
+        for name, *row in zip(HessianRanks._fields, dense, sketched, exact, strict=True):
+            found.append(Comparison(f"{setting}, {name}", *row))
+    return found
 
 
 def main():
     """Print the counts, and every case in which the two ways differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--settings", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=4, help="of weights and data, for each network")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     rng, found = np.random.default_rng(options.seed), []
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C gives the figures of the settings so far
-        for setting in range(options.settings):
-            three = compare(rng)
-            found += three
-            for c in three:
+        for network in range(options.settings // options.draws):
+            new = compare(rng, draws=options.draws)
+            found += new
+            for c in new:
                 if c.dense.rank != c.sketched.rank:
                     print(
                         f"{c.setting}: dense {c.dense.rank} (gap {c.dense.gap:.0e}), matrix-free {c.sketched.rank} "
                         f"(gap {c.sketched.gap:.0e}), exact {c.exact}",
                         flush=True,
                     )
-            if setting % 20 == 19:
+            if network % 20 == 19:
                 jax.clear_caches()  # the programs of other settings: a hundred megabytes, not wanted again
     differ = [c for c in found if c.dense.rank != c.sketched.rank]
     clear, judged = [c for c in found if c.dense.gap > 1e4], [c for c in found if c.exact is not None]
