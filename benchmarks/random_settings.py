@@ -1,8 +1,8 @@
 """Matrix-free ranks beside dense ones, and both judged by exact ones, over random settings.
 
 Depth, widths, activation, loss, biases, data and the guess are drawn. Exact ranks exist for linear, relu and leaky_relu
-networks under the squared loss; they are found up to p = 300. Every
-network is compiled anew, which takes some ten seconds, and used for several draws of weights and data.
+networks under the squared loss; they are found up to p = 300. Every network is compiled anew, which takes some ten
+seconds, and used for several draws of weights and data.
 
     python benchmarks/random_settings.py [--settings 200] [--draws 4] [--seed 0]
 """
