@@ -49,7 +49,7 @@ def dense_ranks(params, batches):
         params: list of weight matrices (m_{l-1}, m_l), NumPy.
         batches: list of pairs (inputs (n, d), targets (n, K)).
     """
-    apply_fn = _linear_network(params)
+    apply_fn, _, _ = linear_network(params)
     loss_params = of_params(squared, apply_fn)
     functional = outer = total = 0
     for batch in batches:
@@ -72,15 +72,15 @@ def matrix_free_loss_rank(params, batches):
     return sketched_rank(products, num_params(params), guess.loss, jax.random.key(0))
 
 
-def _linear_network(params):
+def linear_network(params):
+    """Return the apply_fn, the hidden widths and the number of outputs of the linear network with these weights."""
     *units, outputs = (weights.shape[1] for weights in params)
-    return fully_connected(units, outputs, "linear", get_init("glorot"))[1]
+    return fully_connected(units, outputs, "linear", get_init("glorot"))[1], units, outputs
 
 
 def _sufficient(params, batches):
-    apply_fn = _linear_network(params)
+    apply_fn, units, outputs = linear_network(params)
     inputs, targets = sufficient_samples(squared, apply_fn, params, batches)
-    *units, outputs = (weights.shape[1] for weights in params)
     return apply_fn, [(inputs, targets)], linear_ranks(len(inputs), outputs, units)
 
 

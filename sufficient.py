@@ -3,6 +3,7 @@
 import numpy as np
 
 import hessians
+from ranks import default_rtol
 
 
 def sufficient_samples(loss, apply_fn, params, batches):
@@ -35,7 +36,7 @@ def sufficient_samples(loss, apply_fn, params, batches):
         samples += len(rows)
     d = np.shape(inputs)[1]
     U, S, Vt = np.linalg.svd(factor[:, :d], full_matrices=False)
-    kept = max(10.0, samples**0.5) * np.finfo(float).eps * S[0] < S
+    kept = default_rtol(samples) * S[0] < S
     compressed = S[kept, None] * Vt[kept], U[:, kept].T @ factor[:, d:]
     if not kept.any():  # one sample of zeros has the Hessian of many
         compressed = np.zeros((1, d)), np.zeros((1, factor.shape[1] - d))

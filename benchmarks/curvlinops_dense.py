@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from curvlinops import GGNLinearOperator, HessianLinearOperator
 
+from hessians import num_params
 from ranks import HessianRanks
 
 
@@ -19,7 +20,7 @@ def curvlinops_ranks(params, batches):
     loss = torch.nn.MSELoss(reduction="sum")  # twice ours: the same ranks
     data = [tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*batches, strict=True))]
     setting = network, loss, list(network.parameters()), data
-    identity = torch.eye(sum(weights.size for weights in params), dtype=torch.float64)
+    identity = torch.eye(num_params(params), dtype=torch.float64)
     total = HessianLinearOperator(*setting) @ identity
     outer = GGNLinearOperator(*setting) @ identity
     del identity

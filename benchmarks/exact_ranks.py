@@ -13,6 +13,7 @@ import jax
 from bounds import linear_ranks
 from cost import measure
 from exact import exact_ranks
+from hessians import num_params
 from losses import squared
 
 SIZES = (25, [5, 10], 50), (64, [28, 28], 50), (64, [56, 56], 100)  # dim, hidden widths, samples
@@ -32,7 +33,7 @@ def exact_twice(dataset, dim, widths, samples):
         start = time.perf_counter()
         found = exact_ranks(squared, apply_fn, params, data.x_train, data.y_train, guess=guess)
         seconds.append(time.perf_counter() - start)
-    return sum(weights.size for weights in params), seconds, [rank.rank for rank in found], list(guess)
+    return num_params(params), seconds, [rank.rank for rank in found], list(guess)
 
 
 def main():

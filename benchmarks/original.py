@@ -9,16 +9,14 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from architectures import fully_connected
-from initializers import get_init
+from cost import linear_network
 from losses import squared
 from ranks import HessianRanks
 
 
 def original_ranks(params, batches):
     """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `cost.dense_ranks` does."""
-    *units, outputs = (weights.shape[1] for weights in params)
-    apply_fn, loss = fully_connected(units, outputs, "linear", get_init("glorot"))[1], squared
+    (apply_fn, _, _), loss = linear_network(params), squared
     theta, unravel = ravel_pytree(params)
     total = outer = jnp.zeros((theta.size, theta.size))
     for inputs, targets in batches:

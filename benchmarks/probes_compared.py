@@ -15,8 +15,9 @@ from data import get_dataset
 from hessians import loss_products, num_params
 from initializers import get_init
 from losses import squared
-from probes import columns, probes, project
+from probes import probes
 from ranks import numerical_rank
+from sketches import symmetric_sketch
 
 BLOCK = 64
 
@@ -33,11 +34,8 @@ def gaussian(products, p, size, key):
 
 
 def trigonometric(products, p, size, key):
-    """Return S for the probes of this project."""
-    omega = probes(p, key)
-    starts = range(0, size, BLOCK)
-    images = (products(columns(omega, np.minimum(start + np.arange(BLOCK), p - 1))) for start in starts)
-    return np.concatenate([np.asarray(project(omega, image, size)) for image in images])[:size]
+    """Return S for the probes of this project, tested at its first block."""
+    return symmetric_sketch(products, probes(p, key), size)
 
 
 def main():

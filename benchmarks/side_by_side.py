@@ -29,6 +29,7 @@ def main():
     from cost import dense_ranks, matrix_free_loss_rank, matrix_free_ranks, measure
     from curvlinops_dense import curvlinops_ranks
     from data import get_dataset
+    from hessians import num_params
     from initializers import get_init
     from original import original_ranks
 
@@ -52,7 +53,7 @@ def main():
         batches = [(data.x_train[i : i + BATCH], data.y_train[i : i + BATCH]) for i in rows]
         init_fn, _ = fully_connected(widths, CLASSES, "linear", get_init("glorot"))
         params = [np.asarray(weights) for weights in init_fn(jax.random.PRNGKey(0), (-1, dim))[1]]
-        p = sum(weights.size for weights in params)
+        p = num_params(params)
         costs = {way: [] for way in ways}
         for _ in range(repeats):
             for way in ways:

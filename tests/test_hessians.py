@@ -320,7 +320,7 @@ def test_a_hessian_that_does_not_fit(monkeypatch):
     memory = psutil.virtual_memory()._replace(available=4 * 10**9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     check_memory(10_000)
-    with pytest.raises(MemoryError, match=r"p = 10001 .* takes 0.8 GB and 5 .* 4.0 GB; 4.0 GB are free.* p = 10000"):
+    with pytest.raises(MemoryError, match=r"p = 10001 .* takes 0.8 GB and 5 .* 4.0 GB; 4.0 GB are free\. .* p = 10000"):
         check_memory(10_001)
 
 
