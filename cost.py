@@ -12,10 +12,10 @@ import jax
 
 from architectures import fully_connected
 from bounds import linear_ranks
-from hessians import functional_hessian, loss_hessian, loss_products, num_params, outer_prod
+from hessians import loss_products, num_params
 from initializers import get_init
-from losses import of_params, squared
-from ranks import HessianRanks, numerical_rank, sketched_rank, sketched_ranks
+from losses import squared
+from ranks import dense_ranks, sketched_rank, sketched_ranks
 from sufficient import sufficient_samples
 
 
@@ -42,7 +42,7 @@ def measure(function, *arguments):
         return executor.submit(_timed, jax.config.jax_enable_x64, function, arguments).result()
 
 
-def dense_ranks(params, batches):
+def by_matrices(params, batches):
     """Return HessianRanks of NumericalRank by the (p, p) matrices of a linear network under the squared loss.
 
     Args:
@@ -50,23 +50,17 @@ def dense_ranks(params, batches):
         batches: list of pairs (inputs (n, d), targets (n, K)).
     """
     apply_fn, _, _ = linear_network(params)
-    loss_params = of_params(squared, apply_fn)
-    functional = outer = total = 0
-    for batch in batches:
-        functional += functional_hessian(squared, apply_fn, params, *batch)
-        outer += outer_prod(squared, apply_fn, params, *batch)
-        total += loss_hessian(loss_params, params, *batch)
-    return HessianRanks(*map(numerical_rank, (functional, outer, total)))
+    return dense_ranks(squared, apply_fn, params, batches)
 
 
-def matrix_free_ranks(params, batches):
-    """Return the same without the matrices, from as few samples as suffice. Arguments as in `dense_ranks`."""
+def matrix_free(params, batches):
+    """Return the same without the matrices, from as few samples as suffice. Arguments as in `by_matrices`."""
     apply_fn, few, guess = _sufficient(params, batches)
     return sketched_ranks(squared, apply_fn, params, few, guess)
 
 
-def matrix_free_loss_rank(params, batches):
-    """Return the NumericalRank of H_L alone. Arguments as in `dense_ranks`."""
+def matrix_free_loss(params, batches):
+    """Return the NumericalRank of H_L alone. Arguments as in `by_matrices`."""
     apply_fn, few, guess = _sufficient(params, batches)
     products = loss_products(squared, apply_fn, params, few)
     return sketched_rank(products, num_params(params), guess.loss, jax.random.key(0))

@@ -1,5 +1,8 @@
 """Losses of predictions and targets, each defined once, summed over the samples."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -61,12 +64,19 @@ def get_loss(name):
 
 
 def of_params(loss, apply_fn):
-    """Return the loss as a function of the parameters, L(params, inputs, targets) = loss(f_params(inputs), targets)."""
+    """Return the loss as a function of the parameters, L(params, inputs, targets) = loss(f_params(inputs), targets).
 
-    def loss_params(params, inputs, targets):
-        return loss(apply_fn(params, inputs), targets)
+    Two of them made of the same loss and apply_fn are equal, so that what is compiled for one serves the other.
+    """
+    return _OfParams(loss, apply_fn)
 
-    return loss_params
+
+class _OfParams(NamedTuple):
+    loss: Callable
+    apply_fn: Callable
+
+    def __call__(self, params, inputs, targets):
+        return self.loss(self.apply_fn(params, inputs), targets)
 
 
 def curvature_root(loss):

@@ -94,6 +94,33 @@ def numerical_rank(matrix, rtol=None):
     return _count(_eigenvalues(matrix), rtol)
 
 
+def dense_ranks(loss, apply_fn, params, batches):
+    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the eigenvalues of the (p, p) matrices.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+
+    Returns:
+        HessianRanks of NumericalRank.
+
+    Raises:
+        TypeError, ValueError: as in `hessians.loss_hessian`.
+        MemoryError: if five such matrices would not fit in memory.
+    """
+    hessians.check_memory(hessians.num_params(params))
+    loss_params = losses.of_params(loss, apply_fn)
+    functional = outer = total = 0
+    for inputs, targets in batches:
+        batch = np.asarray(inputs), np.asarray(targets)
+        functional += hessians.functional_hessian(loss, apply_fn, params, *batch)
+        outer += hessians.outer_prod(loss, apply_fn, params, *batch)
+        total += hessians.loss_hessian(loss_params, params, *batch)
+    return HessianRanks(*map(numerical_rank, (functional, outer, total)))
+
+
 def sketched_rank(matvec, p, guess, key, mesh=None):
     """Return the numerical rank of a symmetric matrix H that is known by its products only.
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-import hessians
 from architectures import fully_connected
 from bounds import biased_ranks, linear_ranks
 from data import get_dataset
 from exact import UndecidedError, exact_ranks
 from initializers import get_init
-from losses import of_params, squared
-from ranks import HessianRanks, numerical_rank
+from losses import squared
+from ranks import HessianRanks, dense_ranks
 
 # (dim, hidden widths, outputs): bottlenecks first, in the middle and last, one to four hidden layers, p from 42 to 600
 SHAPES = (9, (3, 4), 1), (16, (6,), 4), (25, (5, 10), 10), (16, (12, 4, 8), 5), (25, (12, 10), 10), (9, (9, 9, 9, 9), 9)
@@ -54,7 +53,6 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
             continue
         jax.clear_caches()  # the programs of the network before: a hundred megabytes, not wanted again
         _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
-        loss_params = of_params(squared, apply_fn)
         shape = "-".join(map(str, [dim, *widths, outputs]))
         for _ in range(draws):
             name, init_name = next(names), next(initializers)
@@ -63,24 +61,19 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
             init_fn, _ = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
             _, params = init_fn(jax.random.PRNGKey(generator.integers(2**31)), (-1, dim))
             setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
-            trials += judge(setting, apply_fn, loss_params, params, data.x_train[rows], data.y_train[rows])
+            trials += judge(setting, apply_fn, params, data.x_train[rows], data.y_train[rows])
     return trials
 
 
-def judge(setting, apply_fn, loss_params, params, inputs, targets):
+def judge(setting, apply_fn, params, inputs, targets):
     """Return the Trials of the three matrices of one network under the squared loss."""
-    matrices = HessianRanks(
-        functional=hessians.functional_hessian(squared, apply_fn, params, inputs, targets),
-        outer=hessians.outer_prod(squared, apply_fn, params, inputs, targets),
-        loss=hessians.loss_hessian(loss_params, params, inputs, targets),
-    )
+    numerical = dense_ranks(squared, apply_fn, params, [(inputs, targets)])
     try:
         exact = [found.rank for found in exact_ranks(squared, apply_fn, params, inputs, targets)]
     except UndecidedError:
         exact = [None] * 3
     trials = []
-    for field, matrix, truth in zip(HessianRanks._fields, matrices, exact, strict=True):
-        found = numerical_rank(matrix)
+    for field, found, truth in zip(HessianRanks._fields, numerical, exact, strict=True):
         sizes = abs(found.spectrum)
         trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
     return trials

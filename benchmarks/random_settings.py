@@ -17,10 +17,9 @@ import numpy as np
 
 from architectures import fully_connected
 from exact import UndecidedError, exact_ranks
-from hessians import functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
-from losses import get_loss, of_params
-from ranks import HessianRanks, numerical_rank, sketched_ranks
+from losses import get_loss
+from ranks import HessianRanks, dense_ranks, sketched_ranks
 
 ACTIVATIONS = "linear", "relu", "leaky_relu", "tanh", "elu", "gelu", "sigmoid"
 
@@ -47,7 +46,6 @@ def compare(rng, largest=1500, draws=1):
     activation, loss_name, init_name = (str(rng.choice(names)) for names in choices)
     init_fn, apply_fn = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
     loss = get_loss(loss_name)
-    loss_params = of_params(loss, apply_fn)
     has_exact = loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 300
     shape = "-".join(map(str, [dim, *widths, outputs]))
     setting = f"{shape} {activation}{' with bias' if bias else ''}, {loss_name}, {init_name}, n = {n}, p = {p}"
@@ -55,12 +53,7 @@ def compare(rng, largest=1500, draws=1):
     for _ in range(draws):
         _, params = init_fn(jax.random.PRNGKey(rng.integers(2**31)), (-1, dim))
         inputs, targets = rng.normal(size=(n, dim)), np.eye(outputs)[rng.integers(outputs, size=n)]
-        matrices = HessianRanks(
-            functional=functional_hessian(loss, apply_fn, params, inputs, targets),
-            outer=outer_prod(loss, apply_fn, params, inputs, targets),
-            loss=loss_hessian(loss_params, params, inputs, targets),
-        )
-        dense = HessianRanks(*map(numerical_rank, matrices))
+        dense = dense_ranks(loss, apply_fn, params, [(inputs, targets)])
         known = HessianRanks(*(int(rank.rank * rng.uniform(0.5, 1.2)) for rank in dense))
         guess = known if rng.integers(2) else None
         batches = [(inputs[: n // 2], targets[: n // 2]), (inputs[n // 2 :], targets[n // 2 :])]

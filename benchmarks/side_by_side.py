@@ -26,7 +26,7 @@ def main():
 
     from architectures import fully_connected
     from bounds import linear_ranks
-    from cost import dense_ranks, matrix_free_loss_rank, matrix_free_ranks, measure
+    from cost import by_matrices, matrix_free, matrix_free_loss, measure
     from curvlinops_dense import curvlinops_ranks
     from data import get_dataset
     from hessians import num_params
@@ -36,9 +36,9 @@ def main():
     functions = {
         "original": original_ranks,
         "curvlinops": curvlinops_ranks,
-        "dense": dense_ranks,
-        "matrix-free": matrix_free_ranks,
-        "matrix-free H_L": matrix_free_loss_rank,
+        "dense": by_matrices,
+        "matrix-free": matrix_free,
+        "matrix-free H_L": matrix_free_loss,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="gaussian")

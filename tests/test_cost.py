@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from bounds import linear_ranks
-from cost import dense_ranks, matrix_free_loss_rank, matrix_free_ranks, measure
+from cost import by_matrices, matrix_free, matrix_free_loss, measure
 
 RNG = np.random.default_rng(0)
 PARAMS = [RNG.normal(size=shape) for shape in [(12, 30), (30, 20), (20, 3)]]
@@ -12,13 +12,13 @@ EXPECTED = linear_ranks(12, 3, [30, 20])
 
 
 def test_the_ways_agree_with_each_other_and_the_closed_form():
-    for way in (dense_ranks, matrix_free_ranks):
+    for way in (by_matrices, matrix_free):
         assert tuple(found.rank for found in way(PARAMS, BATCHES)) == EXPECTED
-    assert matrix_free_loss_rank(PARAMS, BATCHES).rank == EXPECTED.loss
+    assert matrix_free_loss(PARAMS, BATCHES).rank == EXPECTED.loss
 
 
 def test_measured_in_a_process_of_its_own():
-    cost = measure(matrix_free_ranks, PARAMS, BATCHES)
+    cost = measure(matrix_free, PARAMS, BATCHES)
     assert tuple(found.rank for found in cost.result) == EXPECTED
     assert cost.seconds > 0
     assert 1e7 < cost.before <= cost.peak < 1e10
@@ -31,5 +31,5 @@ def test_the_peak_is_that_of_the_call():
 
 def test_errors_come_back():
     with pytest.raises(TypeError, match="must be float64"):
-        measure(dense_ranks, [W.astype(np.float32) for W in PARAMS], BATCHES)
+        measure(by_matrices, [W.astype(np.float32) for W in PARAMS], BATCHES)
     assert jax.config.jax_enable_x64
