@@ -37,7 +37,9 @@ def fully_connected(units, classes, activation, init, bias=False):
     Returns:
         init_fn: init_fn(key, (-1, d)) -> ((-1, K), params), with params [W_1, ..., W_L], or [(W_1, b_1), ...] with
             biases, in float64.
-        apply_fn: apply_fn(params, inputs of shape (n, d)) -> predictions of shape (n, K).
+        apply_fn: apply_fn(params, inputs of shape (n, d)) -> predictions of shape (n, K). It is the same function
+            object for all networks of one activation, with or without bias, so that those of one shape are compiled
+            once.
 
     Raises:
         TypeError, ValueError: for widths that are empty, not integers or below one, an unknown activation, or an
@@ -60,6 +62,11 @@ def fully_connected(units, classes, activation, init, bias=False):
             params.append((weight, offset) if bias else weight)
         return (*input_shape[:-1], outputs), params
 
+    return init_fn, _apply_fn(sigma, bool(bias))
+
+
+@functools.cache
+def _apply_fn(sigma, bias):
     def apply_fn(params, inputs):
         first = params[0][0] if bias else params[0]
         if jnp.ndim(inputs) != 2 or inputs.shape[1] != first.shape[0]:
@@ -70,4 +77,4 @@ def fully_connected(units, classes, activation, init, bias=False):
             x = sigma(x) if layer < len(params) else x
         return x
 
-    return init_fn, apply_fn
+    return apply_fn

@@ -116,9 +116,9 @@ def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balance
         rank(H_f) = 2 (1 + h) M + 2 h w - L h (h + 1) - c
         rank(H_L) = rank(H_o) + 2 (1 + h) M - (L - 1) h (h + 1) - c
 
-    where c = 2 sum_{l < j} (m_l - h) if some hidden layer has width h, j being the last one, and 0 otherwise: this alone
-    depends on the order of the widths. If the residuals are balanced, rho = 0, as after training the last bias,
-    then w = rank(Omega_c), H_f has the rank that it has without biases, H_L that rank and K more.
+    where c = 2 sum_{l < j} (m_l - h) if some hidden layer has width h, j being the last one, and 0 otherwise: only this
+    depends on the order of the widths. If the residuals are balanced, rho = 0, as after training the last bias, then
+    w = rank(Omega_c), H_f has the rank that it has without biases, H_L that rank and K more.
 
     The last bias adds a free vector to the output, hence the centred data and the K. Shifting the hidden units is a
     linear change of parameters that leaves the network as it is, so that the biases' values do not matter. What is left

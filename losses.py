@@ -1,7 +1,6 @@
 """Losses of predictions and targets, each defined once, summed over the samples."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -63,20 +62,17 @@ def get_loss(name):
     return checks.choice("loss", name, _LOSSES)
 
 
+@functools.lru_cache(maxsize=64)
 def of_params(loss, apply_fn):
     """Return the loss as a function of the parameters, L(params, inputs, targets) = loss(f_params(inputs), targets).
 
-    Two of them made of the same loss and apply_fn are equal, so that what is compiled for one serves the other.
+    For the same loss and apply_fn it is the same function object, so that it is compiled once.
     """
-    return _OfParams(loss, apply_fn)
 
+    def loss_params(params, inputs, targets):
+        return loss(apply_fn(params, inputs), targets)
 
-class _OfParams(NamedTuple):
-    loss: Callable
-    apply_fn: Callable
-
-    def __call__(self, params, inputs, targets):
-        return self.loss(self.apply_fn(params, inputs), targets)
+    return loss_params
 
 
 def curvature_root(loss):

@@ -192,38 +192,48 @@ def plot_judgement(trials):
     return axis
 
 
-def plot_sweep(values, parameters, measured, predicted, label):
-    """Draw measured ranks as points on predicted lines, with the number of parameters beside them.
+def plot_sweep(values, panels, label, heading, scale="linear"):
+    """Draw measured ranks as points on lines of closed forms, with the number of parameters beside them.
 
     Args:
-        values: what is varied, the horizontal axis.
-        parameters: the number of parameters p at each value.
-        measured: for each value, HessianRanks of NumericalRank; those not well determined are drawn hollow.
-        predicted: for each value, HessianRanks of int.
+        values: numbers, the horizontal axis.
+        panels: {title: for each value a list of `sweeps.Point`, one for each seed}, drawn side by side. A mark is the
+            median over the seeds, with a bar from the smallest to the largest; it is hollow if the rank of any seed is
+            not well determined.
         label: of the horizontal axis.
+        heading: title of the figure.
+        scale: 'linear' or 'log', of both axes.
 
     Returns:
-        The matplotlib axes.
+        Array of matplotlib axes, one for each panel.
     """
-    figure, axis = plt.subplots(figsize=(9, 4.8))
-    axis.plot(values, parameters, color="0.6", linestyle="--", marker=".", label="number of parameters $p$")
-    marks = HessianRanks("s", "^", "o")
-    for field, color, name, mark in zip(HessianRanks._fields, COLORS, NAMES, marks, strict=True):
-        found, lines = [getattr(ranks, field) for ranks in measured], [getattr(ranks, field) for ranks in predicted]
-        axis.plot(values, lines, color=color, linewidth=1.2)
-        for value, rank in zip(values, found, strict=True):
-            face = color if rank.well_determined else "white"
-            axis.plot(value, rank.rank, mark, color=color, markerfacecolor=face, markersize=6)
-        axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}, line: closed form")
-    axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
-    axis.set(xscale="log", yscale="log", xlabel=label, ylabel="rank, number of parameters")
-    axis.set_xticks(values, [str(value) for value in values])
-    axis.minorticks_off()
-    axis.set_title("Ranks grow like the width, the number of parameters like its square", fontsize=11)
-    axis.grid(alpha=0.25)
-    axis.legend(loc="upper left", fontsize=9)
-    figure.tight_layout()
-    return axis
+    figure, axes = plt.subplots(1, len(panels), figsize=(max(7.5, 4 * len(panels)), 5.2), sharey=True, squeeze=False)
+    size = 6 if len(values) < 20 else 4
+    for axis, (title, points) in zip(axes[0], panels.items(), strict=True):
+        axis.plot(values, [row[0].parameters for row in points], "--", color="0.6", label="number of parameters $p$")
+        for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, "s^o", strict=True)):
+            axis.plot(values, [row[0].predicted[i] for row in points], color=color, linewidth=1.2)
+            for value, row in zip(values, points, strict=True):
+                found = [point.measured[i] for point in row]
+                ranks = [each.rank for each in found]
+                face = color if all(each.well_determined for each in found) else "white"
+                bar = [[np.median(ranks) - min(ranks)], [max(ranks) - np.median(ranks)]]
+                style = dict(color=color, markerfacecolor=face, markersize=size, capsize=4, elinewidth=1)
+                axis.errorbar(value, np.median(ranks), yerr=bar, fmt=mark, **style)
+            axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}; line: closed form")
+        axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
+        axis.set(xscale=scale, yscale=scale, xlabel=label)
+        if scale == "log":
+            axis.set_xticks(values, [str(value) for value in values])
+            axis.minorticks_off()
+        axis.set_title(title, fontsize=11)
+        axis.grid(alpha=0.25)
+    axes[0, 0].set_ylabel("rank, number of parameters")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.suptitle(heading, fontsize=12)
+    figure.tight_layout(rect=(0, 0.16, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=2, fontsize=9, frameon=False)
+    return axes[0]
 
 
 def plot_costs(dense, matrix_free):

@@ -121,6 +121,22 @@ def dense_ranks(loss, apply_fn, params, batches):
     return HessianRanks(*map(numerical_rank, (functional, outer, total)))
 
 
+def singular_rank(matrix):
+    """Return the numerical rank of any matrix (m, n) from its singular values, with the threshold of `numerical_rank`.
+
+    For the rank r of data use it on the inputs rather than on their covariance, where squaring halves the digits.
+
+    Raises:
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, or an empty matrix.
+    """
+    checks.float64(matrix=matrix)
+    checks.finite(matrix=matrix)
+    if np.ndim(matrix) != 2 or not np.size(matrix):
+        raise ValueError(f"the matrix must have shape (m, n), m and n at least 1, got {np.shape(matrix)}")
+    return _count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
+
+
 def sketched_rank(matvec, p, guess, key, mesh=None):
     """Return the numerical rank of a symmetric matrix H that is known by its products only.
 
@@ -183,7 +199,7 @@ def factor_rank(factor, p, guess, key, mesh=None):
     omega, psi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
     for size in _sizes(p, guess):
         sketch = factor_sketch(factor, omega, psi, size, mesh, sketch)
-        found = _count(np.linalg.svd(sketch, compute_uv=False), default_rtol(max(sketch.shape)))
+        found = singular_rank(sketch)
         if found.rank + _MARGIN <= size:
             break
     return found
