@@ -25,6 +25,8 @@ from initializers import get_init
 from losses import get_loss
 from ranks import HessianRanks, NumericalRank, dense_ranks, singular_rank, sketched_ranks
 
+RESULTS = Path(__file__).parent / "results" / "sweeps"
+
 _DENSE = 1500  # parameters; up to here the matrices take no longer than products with probes, and have a larger gap
 
 
@@ -108,11 +110,25 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
     return [[_point(each, known[key]) for key in row] for each, row in zip(settings, keys, strict=True)]
 
 
-def results_file(folder, setting, variable):
-    """Return the path of a results file in a folder, a different one for every setting and variable."""
-    header = _header(setting, variable)
-    digest = hashlib.sha256(header.encode()).hexdigest()[:10]
+def results_file(setting, variable, folder=RESULTS):
+    """Return the path of a results file, a different one for every setting and variable, by default in `results`."""
+    digest = hashlib.sha256(_header(setting, variable).encode()).hexdigest()[:10]
     return Path(folder) / f"{variable}-{setting.dataset}-{setting.activation}-{setting.loss_name}-{digest}.jsonl"
+
+
+def contradictions(points):
+    """Return a sentence for every rank that is well determined and not the closed form: none for linear networks.
+
+    Args:
+        points: what `run_sweep` returns.
+    """
+    return [
+        f"H_{name[0]} at {point.value}, seed {point.seed}: rank {found.rank} with a gap of {found.gap:.0e}, not {bound}"
+        for row in points
+        for point in row
+        for name, found, bound in zip(HessianRanks._fields, point.measured, point.predicted, strict=True)
+        if found.well_determined and found.rank != bound
+    ]
 
 
 def summary(points):

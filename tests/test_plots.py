@@ -6,6 +6,7 @@ from cost import Cost
 from plots import plot_blocks, plot_costs, plot_exact_spectrum, plot_judgement, plot_spectra, plot_sweep, show_images
 from ranks import HessianRanks, NumericalRank, numerical_rank
 from survey import Trial
+from sweeps import Point
 
 
 @pytest.fixture(autouse=True)
@@ -82,19 +83,42 @@ def test_judgement_circles_the_wrong_ranks():
     np.testing.assert_array_equal(wrong.get_ydata(), [1e-16])
 
 
-def test_sweep_and_costs():
-    """Points at the measured ranks on lines of the predicted ones; hollow where the gap is small."""
-    found = [HessianRanks(*(NumericalRank(rank, gap, 0.1, np.ones(9)) for rank, gap in ranks)) for ranks in SWEEP]
-    axis = plot_sweep([4, 8], [100, 300], found, [HessianRanks(5, 3, 7), HessianRanks(10, 4, 12)], "width $m$")
-    points = [line for line in axis.lines if len(line.get_xdata()) == 1]
-    assert [line.get_ydata()[0] for line in points] == [5, 10, 3, 4, 7, 12]
-    assert [line.get_markerfacecolor() == "white" for line in points] == [False, False, False, False, False, True]
-    assert axis.get_xlabel() == "width $m$"
+def test_sweep():
+    """Points at the median over the seeds on lines of the predicted ranks; hollow where a gap is small."""
+    points = [
+        [
+            Point(
+                [m], seed, p, 9, HessianRanks(*(NumericalRank(rank, gap, 0.1, np.empty(0)) for rank, gap in row)), form
+            )
+            for seed, row in enumerate(rows)
+        ]
+        for m, p, form, rows in SWEEP
+    ]
+    axes = plot_sweep([4, 8], {"mse": points, "cosh": points[::-1]}, "width $m$", "heading", scale="log")
+    for axis, order in zip(axes, (1, -1), strict=True):
+        marks = [container.lines[0] for container in axis.containers]
+        assert [mark.get_ydata()[0] for mark in marks] == [y for x in ((5, 10), (3, 4), (7, 11)) for y in x[::order]]
+        assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False] * 4 + [False, True][::order]
+        lines = [
+            list(line.get_ydata()) for line in axis.lines if len(line.get_xdata()) == 2 and line.get_marker() == "None"
+        ]
+        assert lines == [y[::order] for y in ([100, 300], [5, 10], [3, 4], [7, 12])]
+        assert axis.get_xlabel() == "width $m$"
+    (bar,) = axes[0].containers[-1].lines[2]
+    assert [y for _, y in bar.get_segments()[0]] == [10, 12]
+    assert [axis.get_title() for axis in axes] == ["mse", "cosh"]
+    assert "rank of the loss Hessian" in axes[0].figure.legends[0].texts[3].get_text()
+
+
+SWEEP = [
+    (4, 100, HessianRanks(5, 3, 7), [[(5, 1e10), (3, 1e12), (7, 1e11)]] * 2),
+    (8, 300, HessianRanks(10, 4, 12), [[(10, 1e10), (4, 1e9), (12, 1e10)], [(10, 1e10), (4, 1e9), (10, 1e3)]]),
+]
+
+
+def test_costs():
     costs = [(100, Cost(None, 1.0, 1e6, 3e6)), (300, Cost(None, 4.0, 1e6, 9e6))]
     time, memory = plot_costs(costs, costs[:1])
     assert list(time.lines[0].get_ydata()) == [1.0, 4.0]
     assert list(memory.lines[0].get_ydata()) == [2.0, 8.0]
     assert {axis.get_xlabel() for axis in (time, memory)} == {"number of parameters $p$"}
-
-
-SWEEP = [[(5, 1e10), (3, 1e12), (7, 1e11)], [(10, 1e10), (4, 1e9), (12, 1e3)]]

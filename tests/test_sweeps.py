@@ -16,8 +16,8 @@ from data import get_dataset
 from hessians import functional_hessian
 from initializers import get_init
 from losses import get_loss
-from ranks import HessianRanks, numerical_rank
-from sweeps import Setting, results_file, run_sweep, summary
+from ranks import NumericalRank, numerical_rank
+from sweeps import Setting, contradictions, results_file, run_sweep, summary
 
 SMALL = Setting(dataset="gaussian", n_train=12, dim=4, widths=(3, 5), classes=3, bs=5)
 VALUES, SEEDS = [[2], [3], [2, 4]], [1, 2]
@@ -227,25 +227,25 @@ def test_a_file_of_another_setting(finished):
 
 def test_one_results_file_for_every_setting():
     """The value of the variable itself aside."""
-    settings = [
-        SMALL,
-        *(SMALL._replace(**{name: value}) for name, value in [("bs", 7), ("classes", 2), ("bias", True)]),
-    ]
-    paths = [results_file("folder", setting, variable) for setting in settings for variable in ("widths", "n_train")]
+    others = SMALL._replace(bs=7), SMALL._replace(classes=2), SMALL._replace(bias=True)
+    paths = [results_file(setting, variable) for setting in (SMALL, *others) for variable in ("widths", "n_train")]
     assert len(set(paths)) == 8
-    assert results_file("folder", SMALL, "widths") == results_file("folder", SMALL._replace(widths=[9]), "widths")
-    assert paths[0].parent.name == "folder"
+    assert results_file(SMALL, "widths") == results_file(SMALL._replace(widths=[9]), "widths")
+    assert {path.parent for path in paths} == {sweeps.RESULTS}
+    assert results_file(SMALL, "widths", "folder").parent.name == "folder"
     assert paths[0].name.startswith("widths-gaussian-linear-mse-")
 
 
-def test_summary_counts_ranks_and_their_spread(finished):
+def test_summary_and_contradictions(finished):
     points = finished[1]
     gap = min(found.gap for row in points for point in row for found in point.measured)
-    assert (
-        summary(points) == f"18 of 18 ranks are the closed forms, smallest gap {gap:.0e}, spread over 2 seeds at most 0"
-    )
-    lower = points[0][1].measured.outer._replace(rank=points[0][1].measured.outer.rank - 3)
-    points = [[points[0][0], points[0][1]._replace(measured=points[0][1].measured._replace(outer=lower))], *points[1:]]
-    assert summary(points).startswith("17 of 18 ranks")
-    assert summary(points).endswith("at most 3")
-    assert isinstance(points[0][1].measured, HessianRanks)
+    expected = f"18 of 18 ranks are the closed forms, smallest gap {gap:.0e}, spread over 2 seeds at most 0"
+    assert summary(points) == expected
+    assert contradictions(points) == []
+    point = points[0][1]
+    for gap, said in ((1e12, ["H_o at [2], seed 2: rank 5 with a gap of 1e+12, not 10"]), (1e3, [])):
+        lower = point.measured._replace(outer=NumericalRank(5, gap, 0.0, np.empty(0)))
+        altered = [[points[0][0], point._replace(measured=lower)], *points[1:]]
+        assert summary(altered).startswith("17 of 18 ranks")
+        assert summary(altered).endswith("at most 5")
+        assert contradictions(altered) == said
