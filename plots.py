@@ -196,7 +196,7 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
     """Draw measured ranks as points on lines of closed forms, with the number of parameters beside them.
 
     Args:
-        values: numbers, the horizontal axis.
+        values: the horizontal axis: numbers, or names, for which the three marks stand side by side.
         panels: {title: for each value a list of `sweeps.Point`, one for each seed}, drawn side by side. A mark is the
             median over the seeds, with a bar from the smallest to the largest; it is hollow if the rank of any seed is
             not well determined.
@@ -209,23 +209,27 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(max(7.5, 4 * len(panels)), 5.2), sharey=True, squeeze=False)
     size = 6 if len(values) < 20 else 4
+    names = isinstance(values[0], str)
+    places = np.arange(len(values)) if names else values
     for axis, (title, points) in zip(axes[0], panels.items(), strict=True):
-        axis.plot(values, [row[0].parameters for row in points], "--", color="0.6", label="number of parameters $p$")
+        axis.plot(places, [row[0].parameters for row in points], "--", color="0.6", label="number of parameters $p$")
         for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, "s^o", strict=True)):
-            axis.plot(values, [row[0].predicted[i] for row in points], color=color, linewidth=1.2)
-            for value, row in zip(values, points, strict=True):
+            axis.plot(places, [row[0].predicted[i] for row in points], color=color, linewidth=1.2)
+            for place, row in zip(places, points, strict=True):
                 found = [point.measured[i] for point in row]
                 ranks = [each.rank for each in found]
                 face = color if all(each.well_determined for each in found) else "white"
                 bar = [[np.median(ranks) - min(ranks)], [max(ranks) - np.median(ranks)]]
                 style = dict(color=color, markerfacecolor=face, markersize=size, capsize=4, elinewidth=1)
-                axis.errorbar(value, np.median(ranks), yerr=bar, fmt=mark, **style)
+                axis.errorbar(place + 0.2 * names * (i - 1), np.median(ranks), yerr=bar, fmt=mark, **style)
             axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}; line: closed form")
         axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
         axis.set(xscale=scale, yscale=scale, xlabel=label)
         if scale == "log":
             axis.set_xticks(values, [str(value) for value in values])
             axis.minorticks_off()
+        if names:
+            axis.set_xticks(places, values, rotation=30, ha="right")
         axis.set_title(title, fontsize=11)
         axis.grid(alpha=0.25)
     axes[0, 0].set_ylabel("rank, number of parameters")

@@ -51,7 +51,7 @@ class NumericalRank(NamedTuple):
         return self.gap >= WELL_DETERMINED
 
 
-def numerical_rank(matrix, rtol=None):
+def numerical_rank(matrix, rtol=None, scale=0.0):
     """Return the numerical rank of a symmetric matrix, with the gap, the threshold and the spectrum.
 
         rank = #{ i : |lambda_i| > rtol max_j |lambda_j| },    rtol = max(10, sqrt(p)) eps by default, eps = 2.2e-16
@@ -67,6 +67,8 @@ def numerical_rank(matrix, rtol=None):
     Args:
         matrix: (p, p) float64, symmetric to rounding; eigenvalues are computed from its lower triangle.
         rtol: threshold relative to the largest |lambda|.
+        scale: what the largest |lambda| is taken to be where it is smaller, for a matrix that is what is left of larger
+            terms that cancel: its rounding errors are theirs. It counts as an eigenvalue for the gap, not for the rank.
 
     Returns:
         NumericalRank.
@@ -83,7 +85,7 @@ def numerical_rank(matrix, rtol=None):
     size = max(host.max(), -host.min())
     # In strips, since the whole difference would be one more matrix.
     asymmetry = max((host[i : i + 256] - host[:, i : i + 256].T).max() for i in range(0, len(host), 256))
-    if asymmetry > 1e-8 * size:
+    if asymmetry > 1e-8 * max(size, scale):
         raise ValueError(
             f"the matrix must be symmetric, but entries differ from those of its transpose by {asymmetry:.1e} "
             f"(its largest entry is {size:.1e}); ranks of other matrices need singular values"
@@ -91,10 +93,14 @@ def numerical_rank(matrix, rtol=None):
     rtol = default_rtol(len(matrix)) if rtol is None else rtol
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol must be in [0, 1), got {rtol}; it is relative to the largest |eigenvalue|")
-    return _count(_eigenvalues(matrix), rtol)
+    eigenvalues = _eigenvalues(matrix)
+    if scale <= abs(eigenvalues).max():
+        return _count(eigenvalues, rtol)
+    found = _count(np.append(eigenvalues, scale), rtol)
+    return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:])
 
 
-def dense_ranks(loss, apply_fn, params, batches):
+def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
     """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the eigenvalues of the (p, p) matrices.
 
     Args:
@@ -102,6 +108,8 @@ def dense_ranks(loss, apply_fn, params, batches):
         apply_fn: F(params, inputs) -> (n, K).
         params: pytree of float64 arrays, p numbers in all.
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+        near_minimum: whether H_f is small since its residuals cancel over the samples, not since they are small
+            themselves; it is then counted at the scale of H_L, where a vanishing H_f has rank 0.
 
     Returns:
         HessianRanks of NumericalRank.
@@ -118,7 +126,9 @@ def dense_ranks(loss, apply_fn, params, batches):
         functional += hessians.functional_hessian(loss, apply_fn, params, *batch)
         outer += hessians.outer_prod(loss, apply_fn, params, *batch)
         total += hessians.loss_hessian(loss_params, params, *batch)
-    return HessianRanks(*map(numerical_rank, (functional, outer, total)))
+    outer, total = numerical_rank(outer), numerical_rank(total)
+    scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
+    return HessianRanks(numerical_rank(functional, scale=scale), outer, total)
 
 
 def singular_rank(matrix):
@@ -135,6 +145,27 @@ def singular_rank(matrix):
     if np.ndim(matrix) != 2 or not np.size(matrix):
         raise ValueError(f"the matrix must have shape (m, n), m and n at least 1, got {np.shape(matrix)}")
     return _count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
+
+
+def truncation_errors(spectrum):
+    """Return the error of the best approximation of every rank k = 0, ..., p of a matrix with these eigenvalues.
+
+        e_k = ||H - H_k||_F / ||H||_F = sqrt(sum_{i > k} lambda_i^2 / sum_i lambda_i^2)
+
+    Args:
+        spectrum: (p,) eigenvalues in decreasing order of size, as `numerical_rank` has them, not all zero.
+
+    Returns:
+        (p + 1,) from 1 down to 0.
+
+    Raises:
+        ValueError: if all are zero.
+    """
+    squares = np.square(spectrum)
+    tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
+    if not tails[0]:
+        raise ValueError("the spectrum is zero: a zero matrix has no relative error")
+    return np.sqrt(tails / tails[0])
 
 
 def sketched_rank(matvec, p, guess, key, mesh=None):

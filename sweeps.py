@@ -110,10 +110,13 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
     return [[_point(each, known[key]) for key in row] for each, row in zip(settings, keys, strict=True)]
 
 
-def results_file(setting, variable, folder=RESULTS):
-    """Return the path of a results file, a different one for every setting and variable, by default in `results`."""
+def results_file(setting, variable, folder=None):
+    """Return the path of a results file, another one for every setting and variable, in results/sweeps by default."""
     digest = hashlib.sha256(_header(setting, variable).encode()).hexdigest()[:10]
-    return Path(folder) / f"{variable}-{setting.dataset}-{setting.activation}-{setting.loss_name}-{digest}.jsonl"
+    return (
+        Path(folder or RESULTS)
+        / f"{variable}-{setting.dataset}-{setting.activation}-{setting.loss_name}-{digest}.jsonl"
+    )
 
 
 def contradictions(points):

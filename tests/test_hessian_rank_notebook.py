@@ -30,7 +30,7 @@ def test_exactly_one_cell_has_the_parameters(committed):
     values = {}
     exec(tagged[0].source, values)
     expected = dict(dataset="digits", n_train=50, dim=25, widths=[5, 10], classes=10, bs=10, seed=1)
-    expected |= dict(activation="linear", init_name="glorot", loss_name="mse")
+    expected |= dict(activation="linear", init_name="glorot", loss_name="mse", bias=False)
     assert {name: value for name, value in values.items() if not name.startswith("__")} == expected
 
 
@@ -58,8 +58,9 @@ def test_a_cell_run_twice_gives_the_same_answer(committed, tmp_path):
         ),
         (["classes=1", "loss_name=cosh", "init_name=orthogonal"], [2 * 15 + 2 - 3, 25, 30 - 3 + 26]),
         (["dataset=gaussian", "dim=7", "n_train=4", "bs=100", "widths=[6]"], [2 * 24 + 32 - 32, 40, 48 - 32 + 56]),
+        (["bias=True", "widths=[10, 5]"], [180, 160, 270]),
     ],
-    ids=["cross", "one output", "gaussian"],
+    ids=["cross", "one output", "gaussian", "bias"],
 )
 def test_other_hyperparameters(settings, expected, tmp_path):
     finished = run(NOTEBOOK, tmp_path, *settings)

@@ -1,0 +1,104 @@
+"""Gradient descent on all samples at once, with the parameters along the way, for the Hessians there."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import checks
+import hessians
+import losses
+import ranks
+
+
+class Training(NamedTuple):
+    """A run of gradient descent; step 0 is before the first update."""
+
+    losses: np.ndarray  # (steps + 1,), the loss as the Hessians have it, summed over the samples
+    gradient_norms: np.ndarray  # (steps + 1,), ||grad L||
+    params: dict  # {step: params} for every step that was to be kept
+
+
+def train(loss, apply_fn, params, inputs, targets, optimizer, steps, keep):
+    """Return a run of `optimizer` on L(theta) = loss(f_theta(inputs), targets): theta_{t+1} = theta_t + update(grad L).
+
+    With `optax.sgd(rate)` the update is -rate grad L, where L is the sum over the samples, not their mean, as in the
+    Hessians: a rate below 2 / (largest eigenvalue of H_L) is stable near a minimum.
+
+    Args:
+        loss: a loss of `losses.get_loss`.
+        apply_fn: network.
+        params: where it starts, float64.
+        inputs, targets: all samples, (n, d) and (n, K).
+        optimizer: of optax.
+        steps: number of updates, at least 1.
+        keep: steps at which to keep the parameters, between 0 and `steps`; `kept_steps` spreads some.
+
+    Returns:
+        Training.
+
+    Raises:
+        ValueError: for no steps, or one to keep that is not among them; for other than float64.
+        FloatingPointError: if the loss is not finite any more, with the step.
+    """
+    steps = checks.integer("steps", steps)
+    keep = sorted({checks.integer("keep", step, minimum=0) for step in keep})
+    if not keep or keep[-1] > steps:
+        raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
+    hessians.check_arguments(params, inputs, targets, apply_fn)
+    record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)
+    state, kept, step = (params, optimizer.init(params)), {}, 0
+    for stop in [*keep, steps + 1]:
+        state, record = _advance(
+            losses.of_params(loss, apply_fn), optimizer, state, record, step, stop, inputs, targets
+        )
+        if stop <= steps:
+            kept[stop] = state[0]
+        step = stop
+    values, norms = np.asarray(record)
+    if not np.isfinite(values).all():
+        bad = int(np.argmin(np.isfinite(values)))
+        raise FloatingPointError(
+            f"the loss is {values[bad]} after {bad} steps, {values[max(bad - 1, 0)]:.3g} one step before: training "
+            "diverged; take a smaller learning rate"
+        )
+    return Training(values, norms, kept)
+
+
+def kept_steps(steps, count=15):
+    """Return about `count` steps from 0 to `steps`, at equal distances on a logarithmic axis.
+
+    Raises:
+        ValueError: unless both are at least 1.
+    """
+    steps, count = checks.integer("steps", steps), checks.integer("count", count)
+    return [0, *sorted({round(step) for step in np.geomspace(1, steps, count)})]
+
+
+def ranks_along(loss, apply_fn, training, batches):
+    """Return {step: HessianRanks of NumericalRank} at the parameters that were kept, for arguments as in `dense_ranks`.
+
+    H_f, which vanishes at a minimum, is computed directly and counted at the scale of H_L: as H_L - H_o it would be
+    lost in their rounding errors long before.
+    """
+    return {
+        step: ranks.dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
+        for step, params in training.params.items()
+    }
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _advance(of_params, optimizer, state, record, start, stop, inputs, targets):
+    """Record the loss and its gradient's norm from step `start` to before `stop`, and step on."""
+
+    def body(step, carried):
+        (params, memory), record = carried
+        value, gradient = jax.value_and_grad(of_params)(params, inputs, targets)
+        record = record.at[:, step].set(jnp.stack([value, optax.tree.norm(gradient)]))
+        updates, memory = optimizer.update(gradient, memory, params)
+        return (optax.apply_updates(params, updates), memory), record
+
+    return jax.lax.fori_loop(start, stop, body, (state, record))
