@@ -14,8 +14,8 @@ def plot_training(runs, heading):
     """Draw, against the step of training, the three ranks, their gaps, the sizes of the matrices, and the loss.
 
     Args:
-        runs: {title: (`training.Training`, {step: HessianRanks of NumericalRank}, {name: HessianRanks of int})}, a column
-            each; the ranks of the last are drawn as lines, named in the legend. Marks of ranks that are not well
+        runs: {title: (`training.Training`, {step: HessianRanks of NumericalRank}, {name: HessianRanks of int})}, a
+            column each; the ranks of the last are drawn as lines, named in the legend. Marks of ranks that are not well
             determined are hollow.
         heading: title of the figure.
 
@@ -33,7 +33,7 @@ def plot_training(runs, heading):
                 (gaps, [each.gap for each in found]),
                 (sizes, [abs(each.spectrum[0]) for each in found]),
             ):
-                axis.plot(measured, heights, mark + "-", **style, markerfacecolor="white", label=name)
+                axis.plot(list(measured), heights, mark + "-", **style, markerfacecolor="white", label=name)
                 sure = [(s, h) for s, h, each in zip(measured, heights, found, strict=True) if each.well_determined]
                 axis.plot(*np.reshape(sure, (-1, 2)).T, mark, color=color, markersize=5)
             for predicted, line in zip(lines.values(), (":", "--"), strict=False):

@@ -122,3 +122,12 @@ def test_costs():
     assert list(time.lines[0].get_ydata()) == [1.0, 4.0]
     assert list(memory.lines[0].get_ydata()) == [2.0, 8.0]
     assert {axis.get_xlabel() for axis in (time, memory)} == {"number of parameters $p$"}
+
+
+def test_a_sweep_over_names_stands_side_by_side():
+    found = NumericalRank(3, 1e12, 0.0, np.empty(0))
+    row = [Point("relu", 1, 9, 4, HessianRanks(*[found] * 3), HessianRanks(3, 3, 3))]
+    (axis,) = plot_sweep(["relu", "tanh"], {"": [row, row]}, "activation", "title")
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["relu", "tanh"]
+    marks = sorted(line.get_xdata()[0] for bar in axis.containers for line in [bar.lines[0]])
+    np.testing.assert_allclose(marks, [-0.2, 0, 0.2, 0.8, 1, 1.2], atol=1e-12)

@@ -9,7 +9,15 @@ from bounds import linear_ranks
 from hessians import functional_hessian, loss_hessian, num_params, outer_prod
 from initializers import get_init
 from losses import get_loss, of_params, squared
-from ranks import HessianRanks, factor_rank, numerical_rank, rank_table, sketched_rank, sketched_ranks
+from ranks import (
+    HessianRanks,
+    factor_rank,
+    numerical_rank,
+    rank_table,
+    sketched_rank,
+    sketched_ranks,
+    truncation_errors,
+)
 
 EPS = np.finfo(float).eps
 
@@ -215,3 +223,34 @@ def test_bad_guesses():
         sketched_rank(lambda V: V, 0, 1, KEY)
     with pytest.raises(ValueError, match="must be symmetric in the vectors"):
         sketched_rank(lambda V: V @ np.triu(np.ones((10, 10))), 10, 1, KEY)
+
+
+def test_a_matrix_at_the_scale_of_a_larger_one():
+    """Its threshold, the tolerance of its symmetry and its gap are those of the larger one; its rank is its own."""
+    matrix = np.diag([1e-6, -1e-9, 1e-20])
+    alone, beside = numerical_rank(matrix), numerical_rank(matrix, scale=10.0)
+    assert (alone.rank, beside.rank) == (2, 2)
+    assert beside.threshold == pytest.approx(10 * alone.threshold / 1e-6)
+    assert beside.gap == pytest.approx(1e-9 / (10 * np.finfo(float).eps))
+    np.testing.assert_array_equal(beside.spectrum, alone.spectrum)
+    rounding = 1e-16 * np.random.default_rng(0).standard_normal((3, 3))
+    with pytest.raises(ValueError, match="symmetric"):
+        numerical_rank(rounding)
+    vanished = numerical_rank(rounding, scale=1.0)
+    assert vanished.rank == 0
+    assert vanished.well_determined
+    assert len(vanished.spectrum) == 3
+    assert numerical_rank(matrix, scale=1e-7)[:3] == alone[:3]
+
+
+def test_truncation_errors_are_those_of_the_best_approximations():
+    values, vectors = np.linalg.eigh(symmetric := (lambda a: a + a.T)(np.random.default_rng(1).standard_normal((6, 6))))
+    errors = truncation_errors(numerical_rank(symmetric).spectrum)
+    order = np.argsort(-abs(values))
+    for k, error in enumerate(errors):
+        kept = order[:k]
+        best = vectors[:, kept] * values[kept] @ vectors[:, kept].T
+        assert error == pytest.approx(np.linalg.norm(symmetric - best) / np.linalg.norm(symmetric), abs=1e-14)
+    assert errors[0] == 1
+    with pytest.raises(ValueError, match="the spectrum is zero"):
+        truncation_errors(np.zeros(3))
