@@ -227,7 +227,7 @@ def test_bad_guesses():
 
 def test_a_matrix_at_the_scale_of_a_larger_one():
     """Its threshold, the tolerance of its symmetry and its gap are those of the larger one; its rank is its own."""
-    matrix = np.diag([1e-6, -1e-9, 1e-20])
+    matrix = np.diag([1e-6, -1e-9, 1e-25])
     alone, beside = numerical_rank(matrix), numerical_rank(matrix, scale=10.0)
     assert (alone.rank, beside.rank) == (2, 2)
     assert beside.threshold == pytest.approx(10 * alone.threshold / 1e-6)
