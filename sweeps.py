@@ -91,7 +91,9 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
     wanted = {key for row in keys for key in row if key not in known}
     cost = {key: 1 + (p / 4000) ** 2 for row, p in zip(keys, sizes, strict=True) for key in row}
     if bar is not None:
-        bar.reset(total=sum(cost[key] for key in wanted) + 1e-6 * len(wanted))  # tqdm warns of more than the total
+        # A little more than the sum, since tqdm warns of what is more than the total by rounding.
+        bar.reset(total=sum(cost[key] for key in wanted) + 1e-6 if wanted else 1)
+        bar.update(0 if wanted else 1)
     load = functools.lru_cache(maxsize=1)(get_dataset)  # a sweep over widths reads its images once
     for value, each, row in zip(values, settings, keys, strict=True):
         if not wanted.intersection(row):

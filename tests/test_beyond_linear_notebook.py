@@ -2,10 +2,12 @@
 
 from notebooks import check_committed, path, run
 
+MATRICES = "functional Hessian", "outer product", "loss Hessian"
+
 
 def rows(text):
     """Return the measured and predicted ranks from the rows of the tables in a text."""
-    lines = [line.rstrip(" *").split() for line in text.splitlines() if "  H_" in line]
+    lines = [line.rstrip(" *").split() for line in text.splitlines() if line.startswith(MATRICES)]
     return [(int(line[-4]), int(line[-3])) for line in lines]
 
 
