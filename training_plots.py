@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from plots import COLORS, NAMES
 from ranks import WELL_DETERMINED, truncation_errors
@@ -46,6 +47,7 @@ def plot_training(runs, heading):
         descent.plot(drawn, training.losses[drawn], color="black", label=r"loss $\mathcal{L}$")
         descent.plot(drawn, training.gradient_norms[drawn], "--", color="0.5", label=r"$\|\nabla \mathcal{L}\|$")
         ranks.set_title(title, fontsize=11)
+        ranks.yaxis.set_major_locator(MaxNLocator(integer=True))
         for axis in column:
             axis.set_xscale("symlog", linthresh=1, linscale=0.3)
             axis.set_xlim(-0.15, 1.3 * last)
