@@ -95,8 +95,8 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
         raise ValueError(f"rtol must be in [0, 1), got {rtol}; it is relative to the largest |eigenvalue|")
     eigenvalues = _eigenvalues(matrix)
     if scale <= abs(eigenvalues).max():
-        return _count(eigenvalues, rtol)
-    found = _count(np.append(eigenvalues, scale), rtol)
+        return count(eigenvalues, rtol)
+    found = count(np.append(eigenvalues, scale), rtol)
     return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:])
 
 
@@ -144,7 +144,7 @@ def singular_rank(matrix):
     checks.finite(matrix=matrix)
     if np.ndim(matrix) != 2 or not np.size(matrix):
         raise ValueError(f"the matrix must have shape (m, n), m and n at least 1, got {np.shape(matrix)}")
-    return _count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
+    return count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
 
 
 def truncation_errors(spectrum):
@@ -298,6 +298,26 @@ def default_rtol(size):
     return max(10.0, size**0.5) * np.finfo(float).eps
 
 
+def count(spectrum, rtol, multiplicities=None):
+    """Return the NumericalRank of a matrix with these eigenvalues or singular values.
+
+    Args:
+        spectrum: the values, in any order.
+        rtol: threshold relative to the largest size.
+        multiplicities: how often each occurs; once by default. The result's spectrum holds each value once.
+    """
+    order = np.argsort(-abs(spectrum), kind="stable")
+    spectrum = spectrum[order]
+    sizes = abs(spectrum)
+    threshold = float(rtol * sizes[0])
+    counted = int((sizes > threshold).sum())
+    if counted == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
+        return NumericalRank(0, np.inf, threshold, spectrum)
+    rest = max(threshold if counted == len(sizes) else sizes[counted], np.finfo(float).eps * sizes[0])
+    rank = counted if multiplicities is None else int(multiplicities[order][:counted].sum())
+    return NumericalRank(rank, float(sizes[counted - 1] / rest), threshold, spectrum)
+
+
 def _sizes(p, guess):
     """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
     guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
@@ -316,14 +336,3 @@ def _eigenvalues(matrix):
     on_cpu = not isinstance(matrix, jax.Array) or matrix.devices() == set(jax.devices("cpu")[:1])
     # NumPy's LAPACK takes half the time of JAX's on a CPU (0.8 s against 1.6 s at p = 2856 on two cores).
     return np.linalg.eigvalsh(np.asarray(matrix)) if on_cpu else np.asarray(jnp.linalg.eigvalsh(matrix))
-
-
-def _count(spectrum, rtol):
-    spectrum = spectrum[np.argsort(-abs(spectrum), kind="stable")]
-    sizes = abs(spectrum)
-    threshold = float(rtol * sizes[0])
-    rank = int((sizes > threshold).sum())
-    if rank == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
-        return NumericalRank(0, np.inf, threshold, spectrum)
-    rest = max(threshold if rank == len(sizes) else sizes[rank], np.finfo(float).eps * sizes[0])
-    return NumericalRank(rank, float(sizes[rank - 1] / rest), threshold, spectrum)
