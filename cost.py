@@ -1,4 +1,4 @@
-"""What the three ranks of a linear network cost, in seconds and memory, with the matrices and without them."""
+"""What the three ranks of a linear network cost, in seconds and memory: with the matrices, without, from structure."""
 
 import multiprocessing
 import resource
@@ -16,6 +16,7 @@ from hessians import loss_products, num_params
 from initializers import get_init
 from losses import squared
 from ranks import dense_ranks, sketched_rank, sketched_ranks
+from structure import inertia, moments, spectrum, structured_ranks
 from sufficient import sufficient_samples
 
 
@@ -64,6 +65,21 @@ def matrix_free_loss(params, batches):
     apply_fn, few, guess = _sufficient(params, batches)
     products = loss_products(squared, apply_fn, params, few)
     return sketched_rank(products, num_params(params), guess.loss, jax.random.key(0))
+
+
+def by_structure(params, batches):
+    """Return the same by all eigenvalues, found from the structure. Arguments as in `by_matrices`."""
+    return structured_ranks(spectrum(params, *moments(batches)))
+
+
+def by_structure_loss(params, batches):
+    """Return the NumericalRank of H_L alone, by all its eigenvalues. Arguments as in `by_matrices`."""
+    return structured_ranks(spectrum(params, *moments(batches), matrices=("loss",))).loss
+
+
+def by_signs(params, batches):
+    """Return HessianRanks of `structure.Inertia`. Arguments as in `by_matrices`."""
+    return inertia(params, *moments(batches))
 
 
 def linear_network(params):

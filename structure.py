@@ -52,15 +52,42 @@ class Spectrum(NamedTuple):
     multiplicities: np.ndarray  # int64, at least 1; they add up to p
 
 
+def moments(batches):
+    """Return Sxx = sum_i x_i x_i^T (d, d) and Sxy = sum_i x_i y_i^T (d, K), all that is needed of the data.
+
+    Args:
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
+
+    Raises:
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+    """
+    Sxx = Sxy = None
+    for batch in batches:
+        inputs, targets = (np.asarray(part) for part in batch)
+        checks.float64(inputs=inputs, targets=targets)
+        checks.finite(inputs=inputs, targets=targets)
+        if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets):
+            raise ValueError(
+                f"inputs of shape {inputs.shape} and targets of shape {targets.shape} do not fit; "
+                "they must be (n, d) and (n, K)"
+            )
+        sums = inputs.T @ inputs, inputs.T @ targets
+        Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
+    if Sxx is None:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    return Sxx, Sxy
+
+
 def inertia(params, Sxx, Sxy):
     """Return the numbers of positive, negative and zero eigenvalues of H_f, H_o and H_L, at a generic point.
 
-    With w = rank(Omega), e = min(w, q), the loops lambda_i, which are the e nonzero eigenvalues of Omega^T P, and the
-    forms E and G and the function phi of `loops`, where this is derived, for L >= 2
+    With s = min(r, K), the loops lambda_i, which are the q nonzero eigenvalues of Omega^T P, and the forms E and G and
+    the function phi of `loops`, where this is derived, for L >= 2
 
-        rank H_f = 2 e (M + w) - L e^2,    signature H_f = S = sum_i (2 c_i - L),    c = ceil((L - 1) |arg lambda| / pi)
+        rank H_f = 2 q (M + s) - L q^2,    signature H_f = S = sum_i (2 c_i - L),    c = ceil((L - 1) |arg lambda| / pi)
         inertia H_o = (t, 0),    t = q (r + K - q)
-        inertia H_L = [2 e M - (L - 1) e^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
+        inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
 
     positive and negative, c being at least 1. E + G is a form of size t: all but at most t of the signs of H_L are
     those of H_f, half of them negative, about q M. The cost is O(q sum_l m_l m_{l-1} + t^3) operations and t^2 numbers.
@@ -72,15 +99,15 @@ def inertia(params, Sxx, Sxy):
 
     Returns:
         HessianRanks of Inertia. The margin says how far the decisions were from an undecided one: rounding makes some
-        1e-15 of a zero, and anything below 1e-12 is declined.
+        1e-14 of a zero, and anything below 1e-11 is declined.
 
     Raises:
         TypeError: for anything but float64 weights without biases.
         ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
             semidefinite, or an Sxy whose columns are not in its range.
-        loops.NotGenericError: where a sign is undecided: the product of the weights has not the rank q, a loop is close
-            to zero, two loops are in an exceptional ratio (their powers L or L - 1 are equal), the eigenvectors are
-            ill-conditioned, or E + G is nearly singular, as it is for exceptional targets.
+        loops.NotGenericError: where a sign is undecided: the product of the weights has not the rank q or Omega not the
+            rank s, a loop is close to zero or to another one, two loops are in an exceptional ratio (their powers L or
+            L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets.
         MemoryError: if five (t, t) matrices would not fit.
     """
     weights, Sxx, Sxy, p = _arguments(params, Sxx, Sxy)
@@ -102,9 +129,8 @@ def inertia(params, Sxx, Sxy):
     restricted = [weights[0] @ U[:, kept], *weights[1:]]
     left, core, right = factor(restricted, norms, q, decisions)
     outer = Inertia(t, 0, p - t, decisions.margin)
-    nothing = HessianRanks(Inertia(0, 0, p, decisions.margin), outer, outer)
     if layers == 1:
-        return nothing
+        return HessianRanks(Inertia(0, 0, p, 1.0), outer, outer)
 
     # Inputs in whose coordinates Sxx = 1, a change of W_1 that keeps the signs; outputs and inputs in which P is its
     # core, one (q, q) block.
@@ -115,21 +141,18 @@ def inertia(params, Sxx, Sxy):
     omega = -targets
     omega[:q, :q] += core
     scale = np.linalg.norm(core) + np.linalg.norm(targets)
-    moments = np.linalg.svd(omega, compute_uv=False) / scale
-    w = int((default_rtol(max(K, r)) < moments).sum())
-    if w == 0:
-        return nothing
-    decisions.nonzero("the smallest nonzero singular value of Omega", moments[w - 1])
-    e = min(w, q)
-    loops = find_loops(core, omega, scale, e, decisions)
+    moments = np.linalg.svd(omega, compute_uv=False)
+    decisions.nonzero("the smallest singular value of Omega", moments[-1] / (scale or 1.0))
+    loops = find_loops(core, omega, scale, decisions)
     phi = interaction(loops, layers, decisions)
     signature = functional_signature(loops, layers)
-    functional = _signed(2 * e * (sum(hidden) + w) - layers * e**2, signature, p, decisions.margin)
+    functional = _signed(2 * q * (sum(hidden) + min(r, K)) - layers * q**2, signature, p, decisions.margin)
 
     eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega, q) + np.eye(t))
-    sizes = abs(eigenvalues)
-    decisions.nonzero("the smallest eigenvalue of E + G", sizes.min() / (1 + sizes.max()))
-    unseen = _signed(2 * e * sum(hidden) - (layers - 1) * e**2, signature - conjugate_signs(loops, phi), p, 1.0)
+    # The rounding errors of E are those of Omega, a difference, and of the eigenvectors.
+    errors = abs(eigenvalues - 1).max() * loops.condition * scale / moments[0]
+    decisions.nonzero("the smallest eigenvalue of E + G", abs(eigenvalues).min() / (1 + errors))
+    unseen = _signed(2 * q * sum(hidden) - (layers - 1) * q**2, signature - conjugate_signs(loops, phi), p, 1.0)
     positive = int((eigenvalues > 0).sum())
     rank = unseen.rank + t
     loss = Inertia(unseen.positive + positive, unseen.negative + t - positive, p - rank, decisions.margin)

@@ -64,7 +64,7 @@ def plot_agreement(dense, structured):
         index, largest = np.arange(1, len(values) + 1), abs(values).max()
         column[0].plot(index, values, "o", color="0.6", markersize=5, label="dense: eigenvalues of the matrix")
         column[0].plot(index, repeated, ".", color=color, markersize=3, label="from the structure")
-        column[0].set_yscale("symlog", linthresh=1e-4 * largest, linscale=0.5)
+        column[0].set_yscale("symlog", linthresh=10 ** np.floor(np.log10(1e-3 * largest)), linscale=1)
         differences = np.maximum(abs(repeated - values) / largest, 1e-18)
         column[1].semilogy(index, differences, ".", color=color, markersize=3)
         column[1].axhline(np.finfo(float).eps, color="0.35", linestyle="--", linewidth=1, label=r"$\varepsilon$")
@@ -116,7 +116,7 @@ def plot_spectrum(spectra, heading):
 
 
 def plot_negatives(points, heading):
-    """Draw the number of negative eigenvalues of H_L against q M, and its ratio to q M against the number of parameters.
+    """Draw the number of negative eigenvalues of H_L against q M, and its ratio to q M against p.
 
     Args:
         points: {label: list of (q M, p, `structure.Inertia`)}.

@@ -1,4 +1,4 @@
-"""Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's two ways.
+"""Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's four ways.
 
 Each measurement is a fresh process, so that compile time counts and the peak memory is its own; imports and the making
 of data and weights come before the clock starts. The ways take turns, and the median of the repeats is printed.
@@ -10,10 +10,12 @@ import argparse
 import statistics
 
 SIZES = [  # dim, hidden widths, samples, repeats, ways
-    (25, [5, 10], 50, 3, ["original", "curvlinops", "dense", "matrix-free"]),
-    (64, [28, 28], 50, 3, ["original", "curvlinops", "dense", "matrix-free"]),
-    (64, [56, 56], 100, 1, ["original", "curvlinops", "dense", "matrix-free"]),
-    (64, [256, 256], 100, 1, ["matrix-free H_L"]),
+    (25, [5, 10], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [28, 28], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [56, 56], 100, 1, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [256, 256], 100, 1, ["matrix-free H_L", "structure H_L", "structure", "signs"]),
+    (64, [1_000_000], 100, 1, ["structure H_L", "structure", "signs"]),
+    (64, [1000] * 19, 100, 1, ["signs"]),
 ]
 CLASSES, BATCH = 10, 10
 
@@ -26,7 +28,7 @@ def main():
 
     from architectures import fully_connected
     from bounds import linear_ranks
-    from cost import by_matrices, matrix_free, matrix_free_loss, measure
+    from cost import by_matrices, by_signs, by_structure, by_structure_loss, matrix_free, matrix_free_loss, measure
     from curvlinops_dense import curvlinops_ranks
     from data import get_dataset
     from hessians import num_params
@@ -39,13 +41,16 @@ def main():
         "dense": by_matrices,
         "matrix-free": matrix_free,
         "matrix-free H_L": matrix_free_loss,
+        "structure": by_structure,
+        "structure H_L": by_structure_loss,
+        "signs": by_signs,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="gaussian")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(
-        f"{'p':>6} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
+        f"{'p':>8} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
     )
     for dim, widths, samples, repeats, ways in SIZES:
         data = get_dataset(options.dataset, samples, 0, dim, CLASSES)
@@ -64,11 +69,11 @@ def main():
             work = statistics.median(cost.peak - cost.before for cost in costs[way])
             ratio = seconds[ways[0]] / seconds[way]
             print(
-                f"{p:>6} {way:<16}{seconds[way]:>9.2f}{ratio:>8.1f}{1e-6 * peak:>9.0f}{1e-6 * work:>11.0f}  "
+                f"{p:>8} {way:<16}{seconds[way]:>9.2f}{ratio:>8.1f}{1e-6 * peak:>9.0f}{1e-6 * work:>11.0f}  "
                 f"{describe(costs[way][0].result)}",
                 flush=True,
             )
-        print(f"{p:>6} {'closed forms':<53}  {list(linear_ranks(min(samples, dim), CLASSES, widths))}")
+        print(f"{p:>8} {'closed forms':<53}  {list(linear_ranks(min(samples, dim), CLASSES, widths))}")
 
 
 def describe(found):

@@ -1,0 +1,140 @@
+"""How small a margin may be: the signs of `structure.inertia` judged by exact arithmetic, with no margin declined.
+
+The networks have small integers as weights and data, and are made to be difficult. Their Hessians are written out from
+the definition: f(x) = x W_1 .. W_L has df = sum_k h_k dW_k B_k, h_k the inputs of layer k, B_k = W_{k+1} .. W_L, and
+d^2 f = 2 sum_{k<j} h_k dW_k W_{k+1} .. W_{j-1} dW_j B_j. No automatic differentiation, no reduction.
+
+    python benchmarks/integer_networks.py [--seconds 60] [--seed 0]
+
+prints, for every kind of network, how many signs are right and wrong and the largest margin of a wrong one.
+"""
+
+import argparse
+import collections
+import functools
+import itertools
+import time
+
+import flint
+import jax
+import numpy as np
+
+import loops
+from structure import inertia
+
+KINDS = "plain", "scaled inputs", "scaled weights", "small residuals", "low rank", "equal loops", "deficient", "large"
+
+
+def hessians(weights, inputs, targets):
+    """Return H_f, H_o and H_L, parameters in the order W_1, W_2, ..., row by row.
+
+    Args:
+        weights: [W_1, ..., W_L], W_l of shape (m_{l-1}, m_l); float64, or Python integers in object arrays.
+        inputs: (n, d).
+        targets: (n, K).
+    """
+    product = lambda first, rest: functools.reduce(np.matmul, rest, first)
+    layers, dtype = len(weights), weights[0].dtype
+    h = [product(inputs, weights[:k]) for k in range(layers + 1)]
+    B = [product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 :]) for k in range(layers)]
+    residuals = h.pop() - targets
+    offsets = np.cumsum([0, *(W.size for W in weights)])
+    functional = np.zeros((offsets[-1], offsets[-1]), dtype=dtype)
+    for k in range(layers):
+        for j in range(k + 1, layers):
+            left = B[j] @ residuals.T @ h[k]  # (m_j, m_{k-1})
+            between = product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 : j])
+            block = left.T[:, None, None, :] * between[None, :, :, None]
+            rows, columns = slice(offsets[k], offsets[k + 1]), slice(offsets[j], offsets[j + 1])
+            functional[rows, columns] = block.reshape(weights[k].size, weights[j].size)
+            functional[columns, rows] = functional[rows, columns].T
+    J = [(h[k][:, None, :, None] * B[k].T[None, :, None, :]).reshape(-1, weights[k].size) for k in range(layers)]
+    J = np.concatenate(J, axis=1)
+    outer = J.T @ J
+    return functional, outer, functional + outer
+
+
+def exact_inertia(matrix):
+    """Return the numbers of positive, negative and zero eigenvalues of a symmetric matrix of integers.
+
+    All roots of its characteristic polynomial are real, so that by Descartes' rule of signs the positive ones are as
+    many as the sign changes of its coefficients; the zero ones are as many as the coefficients that vanish at the end.
+    """
+    coefficients = flint.fmpz_mat([[int(x) for x in row] for row in matrix]).charpoly().coeffs()
+    nonzero = [c > 0 for c in coefficients if c != 0]
+    positive = sum(one != other for one, other in itertools.pairwise(nonzero))
+    zero = next(i for i, c in enumerate(coefficients) if c != 0)
+    return positive, len(matrix) - positive - zero, zero
+
+
+def random_network(rng, kind):
+    """Return weights, inputs and targets of at most 45 parameters and 2 to 6 layers: integers in object arrays."""
+    while True:
+        layers = int(rng.integers(2, 7))
+        sizes = rng.integers(1, 6 if layers < 4 else 4, size=layers + 1)
+        if sizes[1:] @ sizes[:-1] <= 45:
+            break
+    integers = lambda low, high, *shape: rng.integers(low, high + 1, size=shape).astype(object)
+    powers = lambda most, count: np.array([10 ** int(e) for e in rng.integers(0, most + 1, size=count)], dtype=object)
+    weights = [integers(-5, 5, *shape) for shape in itertools.pairwise(sizes)]
+    n = int(rng.integers(1, 9))
+    inputs, targets = integers(-3, 3, n, sizes[0]), integers(-9, 9, n, sizes[-1])
+    if kind == "scaled inputs":
+        inputs = inputs * powers(4, sizes[0])
+    if kind == "scaled weights":
+        weights = [W * powers(2, W.shape[1]) for W in weights]
+    if kind == "deficient":
+        W = weights[int(rng.integers(layers))]
+        W[-1] = W[0] * int(rng.integers(-2, 3))
+    if kind == "equal loops":  # weights that are diagonal, of ones
+        weights = [
+            np.eye(*W.shape, dtype=object).astype(int).astype(object) * integers(-1, 1, len(W), 1) for W in weights
+        ]
+    outputs = functools.reduce(np.matmul, weights, inputs)
+    if kind == "small residuals":
+        targets = outputs + integers(-1, 1, *outputs.shape)
+    if kind == "low rank":
+        targets = outputs + integers(-3, 3, n, 1) @ integers(-3, 3, 1, sizes[-1])
+    if kind == "large":
+        targets = targets * 10 ** int(rng.integers(2, 8))
+    return weights, inputs, targets
+
+
+def signs(weights, inputs, targets):
+    """Return `structure.inertia` of such a network."""
+    return inertia(
+        [W.astype(float) for W in weights], (inputs.T @ inputs).astype(float), (inputs.T @ targets).astype(float)
+    )
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    np.seterr(all="ignore")  # with no margin declined, there are divisions by zero
+    loops.UNDECIDED = 0.0
+    rng, rows = np.random.default_rng(options.seed), collections.defaultdict(lambda: ([], []))
+    end = time.monotonic() + options.seconds
+    while time.monotonic() < end:
+        kind = str(rng.choice(KINDS))
+        network = random_network(rng, kind)
+        try:
+            found = signs(*network)
+        except (loops.NotGenericError, np.linalg.LinAlgError, ValueError):
+            continue
+        for one, exact in zip(found, map(exact_inertia, hessians(*network)), strict=True):
+            rows[kind][tuple(one[:3]) != exact].append(one.margin)
+    print(
+        f"{'networks with':<18}{'right':>8}{'wrong':>8}{'largest margin of a wrong one':>32}{'right below 1e-11':>20}"
+    )
+    for kind in KINDS:
+        right, wrong = rows[kind]
+        small = sum(margin < 1e-11 for margin in right)
+        print(f"{kind:<18}{len(right):>8}{len(wrong):>8}{max(wrong, default=0):>32.0e}{small:>20}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""Inertia and spectrum from the structure, judged by dense eigenvalues and by exact arithmetic."""
+
+import collections
+import functools
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import checks
+from architectures import fully_connected
+from bounds import linear_ranks
+from hessians import functional_hessian, loss_hessian, outer_prod
+from initializers import get_init
+from integer_networks import KINDS, exact_inertia, hessians, random_network, signs
+from loops import NotGenericError
+from losses import get_loss, of_params
+from ranks import HessianRanks, numerical_rank
+from structure import Inertia, inertia, inertia_table, moments, spectrum, structured_ranks
+
+RESIDUALS = "targets", "small", "low rank", "no targets", "zero"
+
+
+def random_setting(rng):
+    """Return weights, inputs, targets and a description: anything with at most 500 parameters."""
+    layers = int(rng.integers(1, 6))
+    while True:
+        sizes = rng.integers(1, 9, size=layers + 1)
+        shape = rng.choice(["plain", "bottleneck", "wide"])
+        if layers > 1 and shape == "bottleneck":
+            sizes[rng.integers(1, layers)] = rng.integers(1, 3)
+        if layers > 1 and shape == "wide":
+            sizes[rng.integers(1, layers)] = rng.integers(10, 25)
+        if sizes[1:] @ sizes[:-1] <= 500:
+            break
+    weights = [rng.normal(size=shape) / shape[0] ** 0.5 for shape in itertools.pairwise(sizes)]
+    deficient = rng.random() < 0.2
+    if deficient:
+        W = weights[rng.integers(layers)]
+        k = rng.integers(min(W.shape))
+        W[:] = rng.normal(size=(len(W), k)) @ rng.normal(size=(k, W.shape[1]))
+    n, residual = int(rng.integers(1, 13)), str(rng.choice(RESIDUALS))
+    inputs = rng.normal(size=(n, sizes[0]))
+    outputs = functools.reduce(np.matmul, weights, inputs)
+    offset = {
+        "targets": rng.normal(size=outputs.shape),
+        "small": 1e-3 * rng.normal(size=outputs.shape),
+        "low rank": rng.normal(size=(n, 1)) @ rng.normal(size=(1, sizes[-1])),
+        "no targets": -outputs,
+        "zero": 0.0,
+    }
+    described = f"{sizes} with {n} samples, {residual}{', deficient weights' if deficient else ''}"
+    return weights, inputs, outputs + offset[residual], described
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_500_spectra_are_those_of_the_dense_matrices(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        weights, inputs, targets, described = random_setting(rng)
+        found = spectrum(weights, inputs.T @ inputs, inputs.T @ targets)
+        matrices = HessianRanks(*hessians(weights, inputs, targets))
+        largest = abs(matrices.outer).max()
+        for name, one, matrix, tolerance in zip(found._fields, found, matrices, (1e-10, 1e-12, 1e-12), strict=True):
+            expected = np.linalg.eigvalsh(matrix)[::-1]
+            assert one.multiplicities.sum() == len(matrix), described
+            assert one.multiplicities.min() >= 1
+            assert (np.diff(one.eigenvalues) <= 0).all()
+            # Residuals that vanish leave an H_f of rounding errors, relative to the terms that cancel.
+            scale = max(abs(expected).max(), largest if "zero" in described else 0.0)
+            error = abs(np.repeat(one.eigenvalues, one.multiplicities) - expected).max()
+            assert error <= tolerance * scale, f"{name} of {described}: {error / (scale or 1):.1e}"
+
+
+@pytest.mark.parametrize("widths", [[5, 7], [3, 40, 2], [6]])
+def test_the_matrices_of_automatic_differentiation(widths):
+    init_fn, apply_fn = fully_connected(widths, 4, "linear", get_init("glorot"))
+    _, params = init_fn(jnp.zeros(2, jnp.uint32), (-1, 5))
+    rng = np.random.default_rng(0)
+    X, Y, loss = rng.normal(size=(9, 5)), rng.normal(size=(9, 4)), get_loss("mse")
+    arguments = loss, apply_fn, params, X, Y
+    matrices = functional_hessian(*arguments), outer_prod(*arguments)
+    matrices += (loss_hessian(of_params(loss, apply_fn), params, X, Y),)
+    found = spectrum(params, X.T @ X, X.T @ Y)
+    for one, matrix, signs_found in zip(found, matrices, inertia(params, X.T @ X, X.T @ Y), strict=True):
+        expected = np.linalg.eigvalsh(matrix)[::-1]
+        scale = abs(expected).max()
+        np.testing.assert_allclose(np.repeat(one.eigenvalues, one.multiplicities), expected, atol=1e-12 * scale)
+        assert signs_found[:2] == ((expected > 1e-10 * scale).sum(), (expected < -1e-10 * scale).sum())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "samples"),
+    [
+        ([6, 5, 4], 9),
+        ([6, 500, 4], 9),
+        ([5, 4, 6, 3], 3),
+        ([4, 30, 2, 30, 5], 8),
+        ([7, 3, 3, 3, 3, 3, 6], 20),
+        ([3, 2], 5),
+    ],
+    ids=str,
+)
+def test_the_ranks_are_the_closed_forms(sizes, samples):
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
+    X, Y = rng.normal(size=(samples, sizes[0])), rng.normal(size=(samples, sizes[-1]))
+    expected = linear_ranks(min(samples, sizes[0]), sizes[-1], sizes[1:-1])
+    found = structured_ranks(spectrum(weights, X.T @ X, X.T @ Y))
+    assert HessianRanks(*(one.rank for one in found)) == expected
+    # Six narrow layers spread the eigenvalues over many orders; 1e4 is enough for the count.
+    assert min(one.gap for one in found) > (1e4 if len(sizes) > 5 else 1e7), [one.gap for one in found]
+    by_signs = inertia(weights, X.T @ X, X.T @ Y)
+    assert HessianRanks(*(one.rank for one in by_signs)) == expected
+    for one, count in zip(found, by_signs, strict=True):
+        assert (sum(count[:3])) == sum(W.size for W in weights)
+        # eigenvalues that occur more than once are counted so in the rank alone
+        assert len(one.spectrum) <= sum(W.size for W in weights)
+
+
+def test_some_of_the_matrices():
+    weights, S = [np.eye(3), np.eye(3)], np.eye(3)
+    found = spectrum(weights, S, 2 * S, matrices=["outer"])
+    assert found.functional is found.loss is None
+    # J J^T = A A^T (x) B^T B, added up over two layers of identities
+    np.testing.assert_allclose(found.outer.eigenvalues[found.outer.eigenvalues > 1e-12], np.full(9, 2.0))
+    assert structured_ranks(found).functional is None
+    assert structured_ranks(found).outer.rank == 9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_1000_inertias_are_exact(seed):
+    """Nobody tells the generator to avoid special cases: those that are declined must be few, and truly special."""
+    rng, counts = np.random.default_rng(seed), collections.Counter()
+    for _ in range(250):
+        network = random_network(rng, "plain")
+        exact = [exact_inertia(matrix) for matrix in hessians(*network)]
+        try:
+            found = signs(*network)
+        except NotGenericError:
+            counts["declined"] += 1
+            continue
+        assert [one[:3] for one in found] == exact, [W.tolist() for W in network[0]]
+        counts["right"] += 1
+    assert counts["declined"] < 25, counts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_difficult_inertias_are_exact_or_declined(kind):
+    rng, right = np.random.default_rng(10), 0
+    for _ in range(100):
+        network = random_network(rng, kind)
+        try:
+            found = signs(*network)
+        except NotGenericError:
+            continue
+        assert [one[:3] for one in found] == [exact_inertia(matrix) for matrix in hessians(*network)]
+        right += 1
+    assert right > {"equal loops": 5, "low rank": 20}.get(kind, 40)
+
+
+def test_half_of_a_wide_spectrum_is_negative():
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) / 30 for shape in [(20, 900), (900, 1000), (1000, 4)]]
+    X, Y = rng.normal(size=(50, 20)), rng.normal(size=(50, 4))
+    found = inertia(weights, X.T @ X, X.T @ Y)
+    assert found.outer[:2] == (80, 0)
+    assert abs(found.loss.negative - 4 * 1900) < 4 * (20 + 4)
+    assert found.loss.zero == sum(W.size for W in weights) - linear_ranks(20, 4, [900, 1000]).loss
+
+
+def test_inputs_of_lower_rank_and_none_at_all():
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(6, 5)), rng.normal(size=(5, 3))]
+    X, Y = rng.normal(size=(9, 2)) @ rng.normal(size=(2, 6)), rng.normal(size=(9, 3))
+    found = inertia(weights, X.T @ X, X.T @ Y)
+    assert HessianRanks(*(one.rank for one in found)) == linear_ranks(2, 3, [5])
+    nothing = inertia(weights, np.zeros((6, 6)), np.zeros((6, 3)))
+    assert nothing == HessianRanks(*[Inertia(0, 0, 45, 1.0)] * 3)
+    for one in spectrum(weights, np.zeros((6, 6)), np.zeros((6, 3))):
+        assert one.eigenvalues.tolist() == [0.0]
+        assert one.multiplicities.tolist() == [45]
+
+
+def test_jax_arrays_and_the_table():
+    init_fn, apply_fn = fully_connected([5], 2, "linear", get_init("orthogonal"))
+    _, params = init_fn(jnp.ones(2, jnp.uint32), (-1, 4))
+    X = jnp.asarray(np.random.default_rng(0).normal(size=(7, 4)))
+    Y = X[:, :2] ** 2
+    found = inertia(params, X.T @ X, X.T @ Y)
+    loss = get_loss("mse")
+    dense = functional_hessian(loss, apply_fn, params, X, Y), outer_prod(loss, apply_fn, params, X, Y)
+    dense += (loss_hessian(of_params(loss, apply_fn), params, X, Y),)
+    lines = inertia_table(HessianRanks(*map(numerical_rank, dense)), found).splitlines()
+    assert len(lines) == 5
+    assert [line.split()[-2] for line in lines[2:]] == ["yes"] * 3
+    wrong = HessianRanks(*[Inertia(1, 2, 27, 0.5)] * 3)
+    assert "no" in inertia_table(HessianRanks(*map(numerical_rank, dense)), wrong).splitlines()[2]
+
+
+def test_moments_add_up_over_batches():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(10, 3)), rng.normal(size=(10, 2))
+    Sxx, Sxy = moments([(X[:4], Y[:4]), (jnp.asarray(X[4:]), Y[4:])])
+    np.testing.assert_allclose(Sxx, X.T @ X)
+    np.testing.assert_allclose(Sxy, X.T @ Y)
+    with pytest.raises(ValueError, match="batches is empty"):
+        moments([])
+    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
+        moments([(X.astype(np.float32), Y)])
+    with pytest.raises(ValueError, match=r"inputs of shape \(10, 3\) and targets of shape \(9, 2\)"):
+        moments([(X, Y[1:])])
+
+
+W1, W2, SXX, SXY = np.ones((3, 4)), np.ones((4, 2)), np.eye(3), np.ones((3, 2))
+
+
+@pytest.mark.parametrize("function", [inertia, spectrum])
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([], SXX, SXY), TypeError, "params must be a list of weight matrices"),
+        (([(W1, np.ones(4)), (W2, np.ones(2))], SXX, SXY), TypeError, "without biases"),
+        (([W1, W2.astype(np.float32)], SXX, SXY), TypeError, "params must be float64, got float32"),
+        (([W1, W2], SXX.astype(int), SXY), TypeError, "Sxx must be float64"),
+        (([W1, np.full((4, 2), np.nan)], SXX, SXY), ValueError, "params must be finite, but 8 of 8"),
+        (([W1, W2], np.full((3, 3), np.inf), SXY), ValueError, "Sxx must be finite"),
+        (([W1, W2], SXX, np.full((3, 2), np.nan)), ValueError, "Sxy must be finite"),
+        (([W1, np.ones((5, 2))], SXX, SXY), ValueError, "layer 1 has 4 outputs and layer 2 has 5 inputs"),
+        (([W1, np.ones(4)], SXX, SXY), ValueError, r"every weight matrix must have shape \(m_in, m_out\)"),
+        (([W1, np.ones((4, 0))], SXX, SXY), ValueError, "every weight matrix must have shape"),
+        (([W1, W2], np.eye(4), SXY), ValueError, r"Sxx must have shape \(3, 3\) and Sxy \(3, 2\), got \(4, 4\)"),
+        (([W1, W2], SXX, SXY.T), ValueError, r"Sxy \(3, 2\), got \(3, 3\) and \(2, 3\)"),
+        (([W1, W2], SXX + np.eye(3, k=1), SXY), ValueError, "Sxx must be symmetric, but entries differ .* by 1.0e"),
+        (
+            ([W1, W2], np.diag([1.0, 1.0, -1e-3]), SXY),
+            ValueError,
+            "positive semidefinite, but has the eigenvalue -1.0e-03",
+        ),
+        (([W1, W2], np.diag([1.0, 1.0, 0.0]), SXY), ValueError, "of Sxy is outside the range of Sxx"),
+    ],
+)
+def test_bad_input(function, arguments, error, message):
+    with pytest.raises(error, match=message):
+        function(*arguments)
+
+
+def test_an_unknown_matrix():
+    with pytest.raises(ValueError, match=r"matrices must be some of .*'functional', 'outer', 'loss'.*, got .'H_L'."):
+        spectrum([W1, W2], SXX, SXY, matrices=["H_L"])
+    with pytest.raises(ValueError, match="got 'loss'"):
+        spectrum([W1, W2], SXX, SXY, matrices="loss")
+
+
+@pytest.mark.parametrize(
+    ("weights", "targets", "reason"),
+    [
+        ([W1, W2], SXY, "the smallest singular value of a product of weights"),
+        ([np.eye(3), np.eye(3)], np.diag([2.0, 0.0, 3.0]), "the difference of the powers 2 of two loops"),
+        (
+            [np.eye(3), np.eye(3)],
+            np.array([[2.0, 1, 0], [0, 2, 0], [0, 0, 3]]),
+            "the square of the distance of two loops",
+        ),
+        ([np.eye(3), np.eye(3)], np.diag([2.0, 1.0, 3.0]), "the smallest singular value of Omega"),
+        ([np.array([[1.0], [0.0]]), np.array([[1.0, 0.0]])], np.array([[1.0, -1.0], [-1.0, 0.0]]), "a loop"),
+    ],
+)
+def test_points_that_are_not_generic_are_declined(weights, targets, reason):
+    with pytest.raises(NotGenericError, match=f"{reason} is .* structure.spectrum finds its eigenvalues"):
+        inertia(weights, np.eye(len(targets)), targets)
+    for one in spectrum(weights, np.eye(len(targets)), targets):
+        assert one.multiplicities.sum() == sum(W.size for W in weights)
+
+
+def test_too_little_memory(monkeypatch):
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) for shape in [(5, 20), (20, 20), (20, 4)]]
+    monkeypatch.setattr(checks, "free_memory", lambda: 1e4)
+    with pytest.raises(MemoryError, match=r"T has 308 rows.*structure.inertia has the ranks and the signs"):
+        spectrum(weights, np.eye(5), np.ones((5, 4)))
+    with pytest.raises(MemoryError, match=r"t = q \(r \+ K - q\) = 20"):
+        inertia(weights, np.eye(5), np.ones((5, 4)))
