@@ -41,6 +41,7 @@ benchmark: $(READY)
 	$(BIN)/python benchmarks/random_settings.py
 	$(BIN)/python benchmarks/probes_compared.py
 	$(BIN)/python benchmarks/exact_ranks.py
+	$(BIN)/python benchmarks/integer_networks.py
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'

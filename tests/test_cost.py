@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from bounds import linear_ranks
-from cost import by_matrices, matrix_free, matrix_free_loss, measure
+from cost import by_matrices, by_signs, by_structure, by_structure_loss, matrix_free, matrix_free_loss, measure
 
 RNG = np.random.default_rng(0)
 PARAMS = [RNG.normal(size=shape) for shape in [(12, 30), (30, 20), (20, 3)]]
@@ -12,9 +12,9 @@ EXPECTED = linear_ranks(12, 3, [30, 20])
 
 
 def test_the_ways_agree_with_each_other_and_the_closed_form():
-    for way in (by_matrices, matrix_free):
+    for way in (by_matrices, matrix_free, by_structure, by_signs):
         assert tuple(found.rank for found in way(PARAMS, BATCHES)) == EXPECTED
-    assert matrix_free_loss(PARAMS, BATCHES).rank == EXPECTED.loss
+    assert matrix_free_loss(PARAMS, BATCHES).rank == by_structure_loss(PARAMS, BATCHES).rank == EXPECTED.loss
 
 
 def test_measured_in_a_process_of_its_own():

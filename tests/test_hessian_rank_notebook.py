@@ -21,7 +21,12 @@ def committed():
 
 
 def test_committed_outputs():
-    assert ranks(check_committed("hessian_rank", pictures=3)) == ([175, 150, 250], [175, 150, 250])
+    printed = check_committed("hessian_rank", pictures=3)
+    table, signs = printed.split("eigenvalues  ")
+    assert ranks(table) == ([175, 150, 250], [175, 150, 250])
+    rows = [line.split() for line in signs.splitlines() if "  H_" in line]
+    assert [row[3:6] for row in rows] == [["85", "90", "100"], ["150", "0", "125"], ["181", "69", "25"]]
+    assert [row[-2] for row in rows] == ["yes"] * 3
 
 
 def test_exactly_one_cell_has_the_parameters(committed):
