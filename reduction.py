@@ -88,12 +88,12 @@ def pieces(weights, omega):
         (a, a_rest), (b, b_rest) = _split(A[i].T), _split(B[i])
         above, below = A[i] @ a, b.T @ B[i]
         found = [Piece(a, b, above, below)]
-        uppers = [(_split(below @ omega.T @ A[j])[0], weights[i + 1 : j]) for j in range(layers - 1, i, -1)]
-        for rest, core in _flag(a_rest, [(core, [W.T for W in path]) for core, path in uppers]):
-            found.append(Piece(rest, b @ core, None, core.T @ below))
         lowers = [(_split(above.T @ omega @ B[j].T)[0], weights[i - 1 : j : -1] if i else []) for j in range(i)]
         for rest, core in _flag(b_rest, lowers):
             found.append(Piece(a @ core, rest, above @ core, None))
+        uppers = [(_split(below @ omega.T @ A[j])[0], weights[i + 1 : j]) for j in range(layers - 1, i, -1)]
+        for rest, core in _flag(a_rest, [(core, [W.T for W in path]) for core, path in uppers]):
+            found.append(Piece(rest, b @ core, None, core.T @ below))
         result.append([piece for piece in found if piece.size])
     return result
 

@@ -311,7 +311,7 @@ def _check_size(weights, omega):
         size += a * b + e * (widths[i + 1] - a) + e * (widths[i] - b)
     checks.memory(
         8 * 1.3 * size**2,
-        f"the reduced matrix T has {size} rows, and with its largest blocks",
+        f"a reduced matrix T of {size} rows is needed, with its largest blocks",
         "structure.inertia has the ranks and the signs of all three matrices without T",
     )
 

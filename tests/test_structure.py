@@ -278,7 +278,7 @@ def test_too_little_memory(monkeypatch):
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) for shape in [(5, 20), (20, 20), (20, 4)]]
     monkeypatch.setattr(checks, "free_memory", lambda: 1e4)
-    with pytest.raises(MemoryError, match=r"T has 308 rows.*structure.inertia has the ranks and the signs"):
+    with pytest.raises(MemoryError, match=r"T of 308 rows is needed.*structure.inertia has the ranks and the signs"):
         spectrum(weights, np.eye(5), np.ones((5, 4)))
     with pytest.raises(MemoryError, match=r"t = q \(r \+ K - q\) = 20"):
         inertia(weights, np.eye(5), np.ones((5, 4)))
