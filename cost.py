@@ -16,7 +16,8 @@ from hessians import loss_products, num_params
 from initializers import get_init
 from losses import squared
 from ranks import dense_ranks, sketched_rank, sketched_ranks
-from structure import inertia, moments, spectrum, structured_ranks
+from second_moments import moments
+from structure import inertia, spectrum, structured_ranks
 from sufficient import sufficient_samples
 
 

@@ -9,10 +9,8 @@ Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]; P = W_L
 sum of the hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
 """
 
-import itertools
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import scipy.linalg
 
@@ -29,6 +27,7 @@ from loops import (
 )
 from ranks import HessianRanks, count, default_rtol
 from reduction import compress, pieces, reduced_matrix
+from second_moments import linear_network
 
 
 class Inertia(NamedTuple):
@@ -50,33 +49,6 @@ class Spectrum(NamedTuple):
 
     eigenvalues: np.ndarray  # float64, in decreasing order
     multiplicities: np.ndarray  # int64, at least 1; they add up to p
-
-
-def moments(batches):
-    """Return Sxx = sum_i x_i x_i^T (d, d) and Sxy = sum_i x_i y_i^T (d, K), all that is needed of the data.
-
-    Args:
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
-
-    Raises:
-        TypeError: for anything but float64.
-        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
-    """
-    Sxx = Sxy = None
-    for batch in batches:
-        inputs, targets = (np.asarray(part) for part in batch)
-        checks.float64(inputs=inputs, targets=targets)
-        checks.finite(inputs=inputs, targets=targets)
-        if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets):
-            raise ValueError(
-                f"inputs of shape {inputs.shape} and targets of shape {targets.shape} do not fit; "
-                "they must be (n, d) and (n, K)"
-            )
-        sums = inputs.T @ inputs, inputs.T @ targets
-        Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
-    if Sxx is None:
-        raise ValueError("batches is empty: there are no samples to sum over")
-    return Sxx, Sxy
 
 
 def inertia(params, Sxx, Sxy):
@@ -110,7 +82,7 @@ def inertia(params, Sxx, Sxy):
             L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets.
         MemoryError: if five (t, t) matrices would not fit.
     """
-    weights, Sxx, Sxy, p = _arguments(params, Sxx, Sxy)
+    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
     scales, U = np.linalg.eigh(Sxx)
     kept = default_rtol(len(Sxx)) * scales[-1] < scales
     r, K, layers, hidden = int(kept.sum()), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
@@ -141,8 +113,8 @@ def inertia(params, Sxx, Sxy):
     omega = -targets
     omega[:q, :q] += core
     scale = np.linalg.norm(core) + np.linalg.norm(targets)
-    moments = np.linalg.svd(omega, compute_uv=False)
-    decisions.nonzero("the smallest singular value of Omega", moments[-1] / (scale or 1.0))
+    singular = np.linalg.svd(omega, compute_uv=False)
+    decisions.nonzero("the smallest singular value of Omega", singular[-1] / (scale or 1.0))
     loops = find_loops(core, omega, scale, decisions)
     phi = interaction(loops, layers, decisions)
     signature = functional_signature(loops, layers)
@@ -150,7 +122,7 @@ def inertia(params, Sxx, Sxy):
 
     eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega, q) + np.eye(t))
     # The rounding errors of E are those of Omega, a difference, and of the eigenvectors.
-    errors = abs(eigenvalues - 1).max() * loops.condition * scale / moments[0]
+    errors = abs(eigenvalues - 1).max() * loops.condition * scale / singular[0]
     decisions.nonzero("the smallest eigenvalue of E + G", abs(eigenvalues).min() / (1 + errors))
     unseen = _signed(2 * q * sum(hidden) - (layers - 1) * q**2, signature - conjugate_signs(loops, phi), p, 1.0)
     positive = int((eigenvalues > 0).sum())
@@ -183,7 +155,7 @@ def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
     unknown = [name for name in matrices if name not in HessianRanks._fields]
     if isinstance(matrices, str) or unknown:
         raise ValueError(f"matrices must be some of {HessianRanks._fields}, got {matrices!r}")
-    weights, Sxx, Sxy, p = _arguments(params, Sxx, Sxy)
+    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
     weights, Sxx, Sxy = _inputs_that_count(weights, Sxx, Sxy)
     omega = _end_to_end(weights) @ Sxx - Sxy.T
     weights, copies = compress(weights, omega)
@@ -239,55 +211,7 @@ def structured_ranks(spectra):
     )
 
 
-# --- arguments
-
-
-def _arguments(params, Sxx, Sxy):
-    """Return the paper's weights, Sxx and Sxy as NumPy arrays, checked, and p."""
-    params = list(params)
-    if not params or any(isinstance(layer, (tuple, list, dict)) for layer in params):
-        raise TypeError(
-            "params must be a list of weight matrices [W_1, ..., W_L], without biases: with biases the structure is "
-            "another one; ranks.sketched_ranks and bounds.biased_ranks have them"
-        )
-    checks.float64(params=params, Sxx=Sxx, Sxy=Sxy)
-    checks.finite(params=params, Sxx=Sxx, Sxy=Sxy)
-    shapes = [np.shape(weights) for weights in params]
-    if any(len(shape) != 2 or 0 in shape for shape in shapes):
-        raise ValueError(f"every weight matrix must have shape (m_in, m_out), got {shapes}")
-    for layer, (one, other) in enumerate(itertools.pairwise(shapes), start=1):
-        if one[1] != other[0]:
-            raise ValueError(
-                f"the weights do not chain: layer {layer} has {one[1]} outputs and layer {layer + 1} has {other[0]} "
-                f"inputs; the shapes are {shapes}, each (m_in, m_out)"
-            )
-    d, K = shapes[0][0], shapes[-1][1]
-    if np.shape(Sxx) != (d, d) or np.shape(Sxy) != (d, K):
-        raise ValueError(
-            f"for these weights Sxx must have shape {(d, d)} and Sxy {(d, K)}, got {np.shape(Sxx)} and "
-            f"{np.shape(Sxy)}; they are X^T X and X^T Y of inputs X (n, d) and targets Y (n, K)"
-        )
-    weights, Sxx, Sxy = [np.asarray(W).T for W in params], np.asarray(Sxx), np.asarray(Sxy)
-    largest = abs(Sxx).max()
-    if abs(Sxx - Sxx.T).max() > 1e-12 * largest:
-        raise ValueError(
-            f"Sxx must be symmetric, but entries differ from those of its transpose by {abs(Sxx - Sxx.T).max():.1e} "
-            f"(its largest entry is {largest:.1e}); it is X^T X"
-        )
-    eigenvalues, U = np.linalg.eigh(Sxx)
-    if eigenvalues[0] < -1e-12 * eigenvalues[-1]:
-        raise ValueError(
-            f"Sxx must be positive semidefinite, but has the eigenvalue {eigenvalues[0]:.1e} (its largest is "
-            f"{eigenvalues[-1]:.1e}); it is X^T X"
-        )
-    outside = np.linalg.norm(U[:, eigenvalues <= default_rtol(d) * eigenvalues[-1]].T @ Sxy)
-    # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
-    if outside > 1e-6 * np.linalg.norm(Sxy):
-        raise ValueError(
-            f"{outside / np.linalg.norm(Sxy):.1e} of Sxy is outside the range of Sxx, where there are no inputs; take "
-            "both from the same samples, Sxx = X^T X and Sxy = X^T Y"
-        )
-    return weights, (Sxx + Sxx.T) / 2, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
+# --- parts of the spectrum
 
 
 def _inputs_that_count(weights, Sxx, Sxy):
@@ -331,9 +255,6 @@ def _end_to_end(weights):
 
 def _signed(rank, signature, p, margin):
     return Inertia((rank + signature) // 2, (rank - signature) // 2, p - rank, margin)
-
-
-# --- parts of the spectrum
 
 
 def _spectrum(values, copies, p):

@@ -17,7 +17,7 @@ from integer_networks import KINDS, exact_inertia, hessians, random_network, sig
 from loops import NotGenericError
 from losses import get_loss, of_params
 from ranks import HessianRanks, numerical_rank
-from structure import Inertia, inertia, inertia_table, moments, spectrum, structured_ranks
+from structure import Inertia, inertia, inertia_table, spectrum, structured_ranks
 
 RESIDUALS = "targets", "small", "low rank", "no targets", "zero"
 
@@ -197,20 +197,6 @@ def test_jax_arrays_and_the_table():
     assert [line.split()[-2] for line in lines[2:]] == ["yes"] * 3
     wrong = HessianRanks(*[Inertia(1, 2, 27, 0.5)] * 3)
     assert "no" in inertia_table(HessianRanks(*map(numerical_rank, dense)), wrong).splitlines()[2]
-
-
-def test_moments_add_up_over_batches():
-    rng = np.random.default_rng(0)
-    X, Y = rng.normal(size=(10, 3)), rng.normal(size=(10, 2))
-    Sxx, Sxy = moments([(X[:4], Y[:4]), (jnp.asarray(X[4:]), Y[4:])])
-    np.testing.assert_allclose(Sxx, X.T @ X)
-    np.testing.assert_allclose(Sxy, X.T @ Y)
-    with pytest.raises(ValueError, match="batches is empty"):
-        moments([])
-    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
-        moments([(X.astype(np.float32), Y)])
-    with pytest.raises(ValueError, match=r"inputs of shape \(10, 3\) and targets of shape \(9, 2\)"):
-        moments([(X, Y[1:])])
 
 
 W1, W2, SXX, SXY = np.ones((3, 4)), np.ones((4, 2)), np.eye(3), np.ones((3, 2))
