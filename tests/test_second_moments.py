@@ -1,4 +1,4 @@
-"""Sums over the data; the checks of a linear network's arguments are in test_structure.py, where both functions make them."""
+"""Sums over the data, and the paper's weights; what both refuse is in test_structure.py."""
 
 import jax.numpy as jnp
 import numpy as np
