@@ -78,17 +78,40 @@ def linear_network(params, Sxx, Sxy):
             f"Sxx must be symmetric, but entries differ from those of its transpose by {abs(Sxx - Sxx.T).max():.1e} "
             f"(its largest entry is {largest:.1e}); it is X^T X"
         )
-    eigenvalues, U = np.linalg.eigh(Sxx)
-    if eigenvalues[0] < -1e-12 * eigenvalues[-1]:
+    smallest, largest = np.linalg.eigvalsh(Sxx)[[0, -1]]
+    if smallest < -1e-12 * largest:
         raise ValueError(
-            f"Sxx must be positive semidefinite, but has the eigenvalue {eigenvalues[0]:.1e} (its largest is "
-            f"{eigenvalues[-1]:.1e}); it is X^T X"
+            f"Sxx must be positive semidefinite, but has the eigenvalue {smallest:.1e} (its largest is {largest:.1e}); "
+            "it is X^T X"
         )
-    outside = np.linalg.norm(U[:, eigenvalues <= default_rtol(d) * eigenvalues[-1]].T @ Sxy)
+    Sxx = (Sxx + Sxx.T) / 2
+    # Small inputs look like rounding at the scale of the large ones, and rounding like inputs in units of its own.
+    units, C = correlations(Sxx)
+    outside = min(_outside(Sxx, Sxy), _outside(C, Sxy / units[:, None]))
     # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
-    if outside > 1e-6 * np.linalg.norm(Sxy):
+    if outside > 1e-6:
         raise ValueError(
-            f"{outside / np.linalg.norm(Sxy):.1e} of Sxy is outside the range of Sxx, where there are no inputs; take "
-            "both from the same samples, Sxx = X^T X and Sxy = X^T Y"
+            f"{outside:.1e} of Sxy is outside the range of Sxx, where there are no inputs; take both from the same "
+            "samples, Sxx = X^T X and Sxy = X^T Y"
         )
-    return weights, (Sxx + Sxx.T) / 2, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
+    return weights, Sxx, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def correlations(Sxx):
+    """Return the units u (d,) and C (d, d) of Sxx = diag(u) C diag(u), with ones or zeros on the diagonal of C.
+
+    The unit of an input is its root sum of squares over the samples; an input that is zero has that of the largest.
+
+    Args:
+        Sxx: (d, d), symmetric positive semidefinite to rounding.
+    """
+    squares = np.diag(Sxx)
+    units = np.sqrt(np.where(squares > 0, squares, squares.max())) if squares.max() > 0 else np.ones(len(Sxx))
+    return units, Sxx / units / units[:, None]
+
+
+def _outside(Sxx, Sxy):
+    """Return how much of Sxy, relative to its norm, is outside the range of Sxx."""
+    eigenvalues, U = np.linalg.eigh(Sxx)
+    missed = U[:, eigenvalues <= default_rtol(len(Sxx)) * eigenvalues[-1]].T @ Sxy
+    return np.linalg.norm(missed) / (np.linalg.norm(Sxy) or 1.0)

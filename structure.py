@@ -17,6 +17,7 @@ import scipy.linalg
 import checks
 from loops import (
     Decisions,
+    NotGenericError,
     complete,
     conjugate_signs,
     factor,
@@ -27,7 +28,10 @@ from loops import (
 )
 from ranks import HessianRanks, count, default_rtol
 from reduction import compress, pieces, reduced_matrix
-from second_moments import linear_network
+from second_moments import correlations, linear_network
+
+# An eigenvalue of Sxx above this, relative to the largest, is none that rounding has left of zero, some 1e-15.
+_CLEAR = 1e-13
 
 
 class Inertia(NamedTuple):
@@ -83,9 +87,8 @@ def inertia(params, Sxx, Sxy):
         MemoryError: if five (t, t) matrices would not fit.
     """
     weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
-    scales, U = np.linalg.eigh(Sxx)
-    kept = default_rtol(len(Sxx)) * scales[-1] < scales
-    r, K, layers, hidden = int(kept.sum()), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
+    units, scales, U = _input_directions(Sxx)
+    r, K, layers, hidden = len(scales), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
     q = min([r, K, *hidden])
     if q == 0:
         return HessianRanks(*[Inertia(0, 0, p, 1.0)] * 3)
@@ -96,9 +99,10 @@ def inertia(params, Sxx, Sxy):
         "Choose fewer outputs or inputs, or a narrower layer",
     )
     decisions = Decisions()
-    decisions.nonzero("the smallest nonzero eigenvalue of Sxx", scales[kept][0] / scales[-1])
-    norms = [np.linalg.norm(W) for W in weights]
-    restricted = [weights[0] @ U[:, kept], *weights[1:]]
+    decisions.nonzero("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])
+    scaled = [weights[0] * units, *weights[1:]]
+    norms = [np.linalg.norm(W) for W in scaled]
+    restricted = [scaled[0] @ U, *weights[1:]]
     left, core, right = factor(restricted, norms, q, decisions)
     outer = Inertia(t, 0, p - t, decisions.margin)
     if layers == 1:
@@ -106,10 +110,10 @@ def inertia(params, Sxx, Sxy):
 
     # Inputs in whose coordinates Sxx = 1, a change of W_1 that keeps the signs; outputs and inputs in which P is its
     # core, one (q, q) block.
-    roots = np.sqrt(scales[kept])
+    roots = np.sqrt(scales)
     right, step = np.linalg.qr(roots[:, None] * right)
     core = core @ step.T
-    targets = left.T @ (Sxy.T @ (U[:, kept] / roots)) @ complete(right)
+    targets = left.T @ (Sxy.T / units @ (U / roots)) @ complete(right)
     omega = -targets
     omega[:q, :q] += core
     scale = np.linalg.norm(core) + np.linalg.norm(targets)
@@ -209,6 +213,31 @@ def structured_ranks(spectra):
     return HessianRanks(
         *(one and count(one.eigenvalues, default_rtol(len(one[0])), one.multiplicities) for one in spectra)
     )
+
+
+# --- parts of the signs
+
+
+def _input_directions(Sxx):
+    """Return units (d,) of the inputs, and the nonzero eigenvalues (r,) and eigenvectors (d, r) of Sxx in these units.
+
+    Raises:
+        NotGenericError: if r is another one at the scale of the largest input. What is small there may be an input in
+            a small unit, or what rounding has left of none; only who made Sxx can know.
+    """
+    units, C = correlations(Sxx)
+    scales, U = np.linalg.eigh(C)
+    kept = default_rtol(len(C)) * scales[-1] < scales
+    spread = np.linalg.eigvalsh(Sxx)
+    clear = int((_CLEAR * spread[-1] < spread).sum())
+    # Rounding that is taken for inputs has correlations above 1, hence negative eigenvalues.
+    if kept.sum() != clear or scales[0] < -1e-12 * scales[-1]:
+        raise NotGenericError(
+            f"Sxx has {clear} eigenvalues above {_CLEAR:.0e} of the largest, but {kept.sum()} that are not zero if "
+            "every input counts in a unit of its own: small inputs cannot be told from rounding. Divide every input by "
+            "its root mean square and multiply its weights in W_1 by it, which changes no sign, or leave it out"
+        )
+    return units, scales[kept], U[:, kept]
 
 
 # --- parts of the spectrum
