@@ -24,18 +24,9 @@ with X = dP Omega^T in the eigenbasis of P Omega^T this adds up to
 phi(a, a) being the limit, phi(a, 0) = 1 / a, and phi(0, 0) taken as 0: there Omega has no rest, or dP.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
-
-# A margin below this is not told from zero. Of wrong signs, over 80 000 integer networks made to be difficult, the
-# largest margin was 4e-14 (benchmarks/integer_networks.py, which declines none).
-UNDECIDED = 1e-11
-
-
-class NotGenericError(ValueError):
-    """The signs do not follow from the structure: a number that must not be zero is, or nearly."""
 
 
 class Loops(NamedTuple):
@@ -43,87 +34,29 @@ class Loops(NamedTuple):
 
     values: np.ndarray  # lambda_i, (q,) complex
     forward: np.ndarray  # Omega^T u_i in columns, P Omega^T u_i = lambda_i u_i, (r, q)
-    backward: (
-        np.ndarray
-    )  # v_i in columns, v_i^T P Omega^T = lambda_i v_i^T, v_i^T u_j = 1 if i = j and 0 if not, (K, q)
-    condition: float  # of the eigenvectors
+    backward: np.ndarray  # v_i in columns, v_i^T P Omega^T = lambda_i v_i^T, v_i^T u_j = delta_ij, (K, q)
 
 
-class Decisions:
-    """Numbers that must not be zero, each relative to what it was computed from, and the smallest of them so far."""
+def find_loops(sizes, omega, decisions):
+    """Return the Loops, in bases of outputs and inputs in which P is a diagonal matrix filled up with zeros.
 
-    def __init__(self):
-        self.margin = 1.0
-
-    def nonzero(self, name, margin):
-        """Note a number.
-
-        Raises:
-            NotGenericError: if it is too small to be told from zero.
-        """
-        if not margin > UNDECIDED:
-            raise NotGenericError(
-                f"{name} is {margin:.0e} of its scale, too close to zero to be sure: the network is not in general "
-                "position. structure.spectrum finds its eigenvalues with their gap, and exact.exact_ranks its ranks"
-            )
-        self.margin = min(self.margin, float(margin))
-
-
-def factor(weights, norms, q, decisions):
-    """Return orthogonal U (K, K), C (q, q) and V (r, q) with orthonormal columns, P = U[:, :q] C V^T.
-
-    The products start at the narrowest place, of q dimensions, and are kept orthonormal, so that P has rank q if every
-    step has: the smallest singular value of each is noted, relative to the norm of its weights.
+    The u_i lie in the image of P, hence an eigenvalue problem of size q: u = sqrt(sizes) y, M y = lambda y,
+    M = sqrt(sizes) Omega^T sqrt(sizes). It is graded like the singular values, so that small loops keep their digits.
 
     Args:
-        weights: [W_1, ..., W_L], W_l of shape (m_l, m_{l-1}), m_0 = r.
-        norms: of the weights, before W_1 was restricted to the inputs' span.
-        q: the smallest of r, K and the hidden widths.
-        decisions: Decisions.
-    """
-    narrow = [weights[0].shape[1], *(len(W) for W in weights)].index(q)
-    up, down = itertools.islice(zip(weights, norms, strict=True), narrow, None), zip(weights, norms, strict=True)
-    down = reversed([(W.T, norm) for W, norm in itertools.islice(down, narrow)])
-    ends = []
-    for path in (up, down):
-        basis, product = np.eye(q), np.eye(q)
-        for W, norm in path:
-            basis, step = np.linalg.qr(W @ basis)
-            smallest = np.linalg.svd(step, compute_uv=False)[-1]
-            decisions.nonzero("the smallest singular value of a product of weights", smallest / (norm or 1.0))
-            product = step @ product
-        ends.append((basis, product))
-    (left, left_product), (right, right_product) = ends
-    return complete(left), left_product @ right_product.T, right
-
-
-def complete(basis):
-    """Return an orthogonal matrix that begins with these orthonormal columns."""
-    rest = np.linalg.qr(basis, mode="complete")[0][:, basis.shape[1] :]
-    return np.concatenate([basis, rest], axis=1)
-
-
-def find_loops(core, omega, scale, decisions):
-    """Return the Loops, for P = [[core, 0], [0, 0]].
-
-    The u_i lie in the image of P, hence an eigenvalue problem of size q.
-
-    Args:
-        core: (q, q), of full rank.
+        sizes: (q,) singular values of P, none of them zero, in decreasing order.
         omega: (K, r).
-        scale: of the terms whose difference Omega is.
-        decisions: Decisions.
+        decisions: margins.Decisions, for the loops.
     """
-    q = len(core)
-    half = core @ omega[:, :q].T  # (q, K): the rows of P Omega^T that are not zero
-    values, vectors = np.linalg.eig(half[:, :q])
-    condition = np.linalg.cond(vectors)
-    # Two loops at a distance d have eigenvectors of condition 1 / d, and coalesce by a perturbation of size d^2.
-    decisions.nonzero("the square of the distance of two loops", condition**-2.0)
-    sizes = abs(values)
-    decisions.nonzero("a loop", sizes.min() / (np.linalg.norm(core) * scale) / condition)
-    backward = (np.linalg.inv(vectors) @ half / values[:, None]).T
-    return Loops(values, omega[:q].T @ vectors, backward, condition)
+    q, roots = len(sizes), np.sqrt(sizes)[:, None]
+    values, vectors = np.linalg.eig(roots * omega[:q, :q].T * roots.T)
+    decisions.note("a loop", abs(values))
+    decisions.nonzero("the distance of two loops", 1 / np.linalg.cond(vectors))
+    inverse = np.linalg.inv(vectors) / roots.T
+    # By P Omega^T u = lambda u and its transpose where these tell it: an error there would count 1 / lambda times in E.
+    forward = np.concatenate([vectors / roots * values, omega[:q, q:].T @ (roots * vectors)])
+    backward = np.concatenate([inverse, inverse * sizes @ omega[q:, :q].T / values[:, None]], axis=1)
+    return Loops(values, forward, backward.T)
 
 
 def functional_signature(loops, layers):
@@ -144,8 +77,7 @@ def interaction(loops, layers, decisions):
     ratio = smaller / larger
     sums = [np.polynomial.polynomial.polyval(ratio, np.ones(terms)) for terms in (layers - 1, layers)]
     for terms, values in zip((layers - 1, layers), sums, strict=True):
-        name = f"the difference of the powers {terms} of two loops"
-        decisions.nonzero(name, abs(values).min() / terms / loops.condition)
+        decisions.note(f"the difference of the powers {terms} of two loops", abs(values))
     return sums[0] / sums[1] / larger
 
 
@@ -155,20 +87,44 @@ def conjugate_signs(loops, phi):
     return int(np.sign(phi[np.arange(len(phi)), conjugates].real).sum())
 
 
-def stationary_form(loops, phi, omega, q):
-    """Return the matrix of E in the entries dP[k, a], k < q or a < q, row by row: the tangent space at P.
+def tangent_coordinates(omega, q):
+    """Return orthonormal coordinates of the tangent space at P that E(dP) depends on, dP[k] @ directions[:, a].
+
+    E is a function of dP Omega^T. So of the rows k < q of dP, which are free, it sees the part in the row space of
+    Omega, of dimension s = min(r, K); of the others, which are combinations of the rows of P, it sees all. That makes
+    q s + (K - q) q coordinates. In the q (r - s) others E is zero.
+
+    Args:
+        omega: (K, r), of rank s.
+        q: the rank of P, whose only nonzero block is the first (q, q).
+
+    Returns:
+        directions (r, s + q), and the indices k and a, one for each coordinate.
+    """
+    K, r = omega.shape
+    s = min(r, K)
+    directions = np.concatenate([np.linalg.qr(omega.T)[0], np.eye(r, q)], axis=1)
+    k, a = np.nonzero((np.arange(K)[:, None] < q) == (np.arange(s + q) < s))
+    return directions, k, a
+
+
+def stationary_form(loops, phi, omega):
+    """Return the matrix of E in the coordinates of `tangent_coordinates`.
 
     Args:
         loops, phi: as `find_loops` and `interaction` return them.
-        omega: (K, r).
-        q: the rank of P, whose only nonzero block is the first (q, q).
+        omega: (K, r), in bases in which only the first (q, q) block of P is not zero.
     """
-    K, r = omega.shape
-    k, a = np.nonzero((np.arange(K)[:, None] < q) | (np.arange(r) < q))
-    X = loops.backward[k][:, :, None] * loops.forward[a][:, None, :]  # v_i^T dP Omega^T u_j
+    q = len(phi)
+    directions, k, a = tangent_coordinates(omega, q)
+    forward = directions.T @ loops.forward
+    X = loops.backward[k][:, :, None] * forward[a][:, None, :]  # v_i^T dP Omega^T u_j
     E = ((X * phi).reshape(-1, q * q) @ X.transpose(0, 2, 1).reshape(-1, q * q).T).real
-    # Loops with the kernel of P Omega^T, onto which 1 - u v^T projects: 2 sum_i v_i^T dP D dP Omega^T u_i / lambda_i.
-    D = omega.T - (loops.forward @ loops.backward.T).real
-    H = (loops.backward / loops.values @ loops.forward.T).real
+    # Loops with the kernel of P Omega^T, onto which 1 - u v^T projects: 2 sum_i v_i^T dP D dP Omega^T u_i / lambda_i,
+    # D = Omega^T (1 - u v^T), of which only one block is not zero, since P D = 0 and D u_i = 0: a Schur complement.
+    block = omega[q:, q:].T - omega[:q, q:].T @ np.linalg.solve(omega[:q, :q].T, omega[q:, :q].T)
+    D = np.zeros((len(forward), len(omega)))
+    D[:, q:] = directions[q:].T @ block
+    H = (loops.backward / loops.values @ forward.T).real
     rest = H[k[:, None], a] * D[a[:, None], k]
     return E + rest + rest.T

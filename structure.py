@@ -15,23 +15,12 @@ import numpy as np
 import scipy.linalg
 
 import checks
-from loops import (
-    Decisions,
-    NotGenericError,
-    complete,
-    conjugate_signs,
-    factor,
-    find_loops,
-    functional_signature,
-    interaction,
-    stationary_form,
-)
+from end_to_end import end_to_end, in_bases, input_directions, perturb
+from loops import conjugate_signs, find_loops, functional_signature, interaction, stationary_form
+from margins import PERTURBATION, ROUNDING, Decisions
 from ranks import HessianRanks, count, default_rtol
 from reduction import compress, pieces, reduced_matrix
-from second_moments import correlations, linear_network
-
-# An eigenvalue of Sxx above this, relative to the largest, is none that rounding has left of zero, some 1e-15.
-_CLEAR = 1e-13
+from second_moments import linear_network
 
 
 class Inertia(NamedTuple):
@@ -65,8 +54,10 @@ def inertia(params, Sxx, Sxy):
         inertia H_o = (t, 0),    t = q (r + K - q)
         inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
 
-    positive and negative, c being at least 1. E + G is a form of size t: all but at most t of the signs of H_L are
-    those of H_f, half of them negative, about q M. The cost is O(q sum_l m_l m_{l-1} + t^3) operations and t^2 numbers.
+    positive and negative, c being at least 1. E + G is a form on t dimensions, the tangent space at P of the matrices
+    of rank q: all but at most t of the signs of H_L are those of H_f, half of them negative, about q M. E is zero on
+    all but q (s + K - q) of these dimensions, at most K^2. The cost is that of the products of the weights with q
+    vectors, O(q sum_l m_l m_{l-1}), of the eigenvalues of Sxx, O(d^3), and of those of E + G, O(K^6).
 
     Args:
         params: weights [W_1, ..., W_L] of `architectures.fully_connected`, without biases; float64.
@@ -74,65 +65,54 @@ def inertia(params, Sxx, Sxy):
         Sxy: (d, K) float64, sum_i x_i y_i^T.
 
     Returns:
-        HessianRanks of Inertia. The margin says how far the decisions were from an undecided one: rounding makes some
-        1e-14 of a zero, and anything below 1e-11 is declined.
+        HessianRanks of Inertia. The margin is the relative change of the weights and the data that would make zero one
+        of the numbers that decide the signs (`margins.Decisions`); anything below 1e-11 is declined. Inputs count in
+        units of their own, their root sums of squares.
 
     Raises:
         TypeError: for anything but float64 weights without biases.
         ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
             semidefinite, or an Sxy whose columns are not in its range.
-        loops.NotGenericError: where a sign is undecided: the product of the weights has not the rank q or Omega not the
-            rank s, a loop is close to zero or to another one, two loops are in an exceptional ratio (their powers L or
-            L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets.
-        MemoryError: if five (t, t) matrices would not fit.
+        margins.NotGenericError: where a sign is undecided: the product of the weights has not the rank q or Omega not
+            the rank s, a loop is close to zero or equal to another one, two loops are in an exceptional ratio (their
+            powers L or L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets; or where
+            inputs are so small, next to the others, that they may be rounding and r is undecided.
+        MemoryError: if five matrices of the size of E + G would not fit.
     """
     weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
-    units, scales, U = _input_directions(Sxx)
+    _, scales, _ = directions = input_directions(Sxx)
     r, K, layers, hidden = len(scales), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
-    q = min([r, K, *hidden])
+    q, s, M = min([r, K, *hidden]), min(r, K), sum(hidden)
+    zero = Inertia(0, 0, p, 1.0)
     if q == 0:
-        return HessianRanks(*[Inertia(0, 0, p, 1.0)] * 3)
-    t = q * (r + K - q)
+        return HessianRanks(zero, zero, zero)
+    t, size = q * (r + K - q), q * (s + K - q)
     checks.memory(
-        8 * 5 * t**2 + 40 * t * q**2,
-        f"forms on the tangent space, of size t = q (r + K - q) = {t}, are needed, five of (t, t)",
-        "Choose fewer outputs or inputs, or a narrower layer",
+        8 * 5 * size**2 + 48 * size * q**2,
+        f"five forms of size q (min(r, K) + K - q) = {size} are needed",
+        "Choose fewer outputs, or a narrower layer",
     )
-    decisions = Decisions()
-    decisions.nonzero("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])
-    scaled = [weights[0] * units, *weights[1:]]
-    norms = [np.linalg.norm(W) for W in scaled]
-    restricted = [scaled[0] @ U, *weights[1:]]
-    left, core, right = factor(restricted, norms, q, decisions)
-    outer = Inertia(t, 0, p - t, decisions.margin)
+    common, functional, loss = Decisions(), Decisions(), Decisions()
+    common.nonzero("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])
     if layers == 1:
-        return HessianRanks(Inertia(0, 0, p, 1.0), outer, outer)
-
-    # Inputs in whose coordinates Sxx = 1, a change of W_1 that keeps the signs; outputs and inputs in which P is its
-    # core, one (q, q) block.
-    roots = np.sqrt(scales)
-    right, step = np.linalg.qr(roots[:, None] * right)
-    core = core @ step.T
-    targets = left.T @ (Sxy.T / units @ (U / roots)) @ complete(right)
-    omega = -targets
-    omega[:q, :q] += core
-    scale = np.linalg.norm(core) + np.linalg.norm(targets)
-    singular = np.linalg.svd(omega, compute_uv=False)
-    decisions.nonzero("the smallest singular value of Omega", singular[-1] / (scale or 1.0))
-    loops = find_loops(core, omega, scale, decisions)
-    phi = interaction(loops, layers, decisions)
-    signature = functional_signature(loops, layers)
-    functional = _signed(2 * q * (sum(hidden) + min(r, K)) - layers * q**2, signature, p, decisions.margin)
-
-    eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega, q) + np.eye(t))
-    # The rounding errors of E are those of Omega, a difference, and of the eigenvectors.
-    errors = abs(eigenvalues - 1).max() * loops.condition * scale / singular[0]
-    decisions.nonzero("the smallest eigenvalue of E + G", abs(eigenvalues).min() / (1 + errors))
-    unseen = _signed(2 * q * sum(hidden) - (layers - 1) * q**2, signature - conjugate_signs(loops, phi), p, 1.0)
-    positive = int((eigenvalues > 0).sum())
-    rank = unseen.rank + t
-    loss = Inertia(unseen.positive + positive, unseen.negative + t - positive, p - rank, decisions.margin)
-    return HessianRanks(functional, outer, loss)
+        outer = Inertia(t, 0, p - t, common.margin)
+        return HessianRanks(zero, outer, outer)
+    network = end_to_end(weights, Sxy, directions, q, common)
+    signature, conjugate, eigenvalues = _signs(network, layers, functional, loss)
+    generator = np.random.default_rng(0)  # any will do, and the same every time
+    for _ in range(2):  # that both move a number by far less than most perturbations do is improbable
+        moved = Decisions(), Decisions()
+        _signs(perturb(network, PERTURBATION, generator), layers, *moved)
+        functional.compare(moved[0], PERTURBATION)
+        loss.compare(moved[1], PERTURBATION)
+    margins = np.minimum.accumulate([common.margin, functional.margin, loss.margin])
+    unseen = 2 * q * M - (layers - 1) * q**2, signature - conjugate  # of H_f where dP = 0: rank and signature
+    form = int(np.sign(eigenvalues).sum()) + t - size
+    return HessianRanks(
+        functional=_inertia(2 * q * (M + s) - layers * q**2, signature, p, margins[1]),
+        outer=_inertia(t, t, p, margins[0]),
+        loss=_inertia(unseen[0] + t, unseen[1] + form, p, margins[2]),
+    )
 
 
 def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
@@ -218,26 +198,22 @@ def structured_ranks(spectra):
 # --- parts of the signs
 
 
-def _input_directions(Sxx):
-    """Return units (d,) of the inputs, and the nonzero eigenvalues (r,) and eigenvectors (d, r) of Sxx in these units.
+def _signs(network, layers, functional, loss):
+    """Return the signature of H_f, what of it is E's, and the eigenvalues of E + G; note what must not be zero."""
+    sizes, omega = in_bases(network)
+    singular = np.linalg.svd(omega, compute_uv=False)
+    functional.note("the smallest singular value of the product of weights", sizes, ROUNDING * sizes[0])
+    functional.note("the smallest singular value of Omega", singular, ROUNDING * singular[0])
+    loops = find_loops(sizes, omega, functional)
+    phi = interaction(loops, layers, functional)
+    # G is 1 in these coordinates. Added to the matrix of E, it would drown where that is large.
+    eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega)) + 1
+    loss.note("the smallest eigenvalue of E + G", eigenvalues, ROUNDING * abs(eigenvalues).max())
+    return functional_signature(loops, layers), conjugate_signs(loops, phi), eigenvalues
 
-    Raises:
-        NotGenericError: if r is another one at the scale of the largest input. What is small there may be an input in
-            a small unit, or what rounding has left of none; only who made Sxx can know.
-    """
-    units, C = correlations(Sxx)
-    scales, U = np.linalg.eigh(C)
-    kept = default_rtol(len(C)) * scales[-1] < scales
-    spread = np.linalg.eigvalsh(Sxx)
-    clear = int((_CLEAR * spread[-1] < spread).sum())
-    # Rounding that is taken for inputs has correlations above 1, hence negative eigenvalues.
-    if kept.sum() != clear or scales[0] < -1e-12 * scales[-1]:
-        raise NotGenericError(
-            f"Sxx has {clear} eigenvalues above {_CLEAR:.0e} of the largest, but {kept.sum()} that are not zero if "
-            "every input counts in a unit of its own: small inputs cannot be told from rounding. Divide every input by "
-            "its root mean square and multiply its weights in W_1 by it, which changes no sign, or leave it out"
-        )
-    return units, scales[kept], U[:, kept]
+
+def _inertia(rank, signature, p, margin):
+    return Inertia((rank + signature) // 2, (rank - signature) // 2, p - rank, float(margin))
 
 
 # --- parts of the spectrum
@@ -280,10 +256,6 @@ def _end_to_end(weights):
     for W in weights[1:]:
         product = W @ product
     return product
-
-
-def _signed(rank, signature, p, margin):
-    return Inertia((rank + signature) // 2, (rank - signature) // 2, p - rank, margin)
 
 
 def _spectrum(values, copies, p):

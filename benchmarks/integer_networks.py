@@ -1,8 +1,9 @@
 """How small a margin may be: the signs of `structure.inertia` judged by exact arithmetic, with no margin declined.
 
-The networks have small integers as weights and data, and are made to be difficult. Their Hessians are written out from
-the definition: f(x) = x W_1 .. W_L has df = sum_k h_k dW_k B_k, h_k the inputs of layer k, B_k = W_{k+1} .. W_L, and
-d^2 f = 2 sum_{k<j} h_k dW_k W_{k+1} .. W_{j-1} dW_j B_j. No automatic differentiation, no reduction.
+The networks have integers as weights and data, and are made to be difficult: by their kind, or by bisection, which
+finds points next to a change of the signs. Their Hessians are written out from the definition: f(x) = x W_1 .. W_L has
+df = sum_k h_k dW_k B_k, h_k the inputs of layer k, B_k = W_{k+1} .. W_L, and d^2 f = 2 sum_{k<j} h_k dW_k W_{k+1} ..
+W_{j-1} dW_j B_j. No automatic differentiation, no reduction.
 
     python benchmarks/integer_networks.py [--seconds 60] [--seed 0]
 
@@ -19,10 +20,14 @@ import flint
 import jax
 import numpy as np
 
-import loops
+import margins
 from structure import inertia
 
-KINDS = "plain", "scaled inputs", "scaled weights", "small residuals", "low rank", "equal loops", "deficient", "large"
+MOVING = "plain", "scaled inputs", "scaled weights", "small residuals", "large"  # between which there are sign changes
+EXCEPTIONAL = "one scaled input", "low rank", "equal loops", "deficient"
+KINDS = *MOVING, *EXCEPTIONAL
+SCALE = 2**40  # the points of a line between two arrays of integers
+DECLINED = margins.NotGenericError, np.linalg.LinAlgError, ValueError
 
 
 def hessians(weights, inputs, targets):
@@ -81,6 +86,8 @@ def random_network(rng, kind):
     inputs, targets = integers(-3, 3, n, sizes[0]), integers(-9, 9, n, sizes[-1])
     if kind == "scaled inputs":
         inputs = inputs * powers(4, sizes[0])
+    if kind == "one scaled input":  # up to where float64 cannot tell it from rounding
+        inputs[:, 0] *= 10 ** int(rng.integers(4, 12))
     if kind == "scaled weights":
         weights = [W * powers(2, W.shape[1]) for W in weights]
     if kind == "deficient":
@@ -107,33 +114,75 @@ def signs(weights, inputs, targets):
     )
 
 
+def next_to_a_sign_change(rng, kind):
+    """Yield networks of integers at distances from 1e-1 to 1e-13, relative, on both sides of a change of signs.
+
+    One of the arrays, the targets or the weights of a layer, moves on a line between two arrays of integers. If the
+    signs differ at its ends, bisection finds a point where they change. Where a layer, instead of having the numbers
+    W + t D / SCALE, has SCALE W + t D, and the targets are multiplied by SCALE too, the signs are the same.
+    """
+    while True:
+        weights, inputs, targets = random_network(rng, kind)
+        which = int(rng.integers(-1, len(weights)))  # -1: the targets
+        old = weights[which] if which >= 0 else targets
+        new = old + rng.integers(-9, 10, size=old.shape).astype(object) * max(1, int(abs(old).max()) // 9)
+
+        def at(step, weights=weights, inputs=inputs, targets=targets, which=which, old=old, new=new):
+            moved = SCALE * old + step * (new - old)
+            scaled = [SCALE * W if i == which % len(weights) else W for i, W in enumerate(weights)]
+            if which < 0:
+                return scaled, inputs, moved
+            return [moved if i == which else W for i, W in enumerate(scaled)], inputs, SCALE * targets
+
+        low, high = 0, SCALE
+        first, last = _known_signs(at(low)), _known_signs(at(high))
+        if first is not None and last is not None and first != last:
+            break
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _known_signs(at(middle)) == first else (low, middle)
+    for exponent in range(1, 14):
+        for side in (-1, 1):
+            yield at(low + side * int(rng.uniform(0.3, 1) * SCALE * 10.0**-exponent))
+
+
+def _known_signs(network):
+    try:
+        return [one[:3] for one in signs(*network)]
+    except DECLINED:
+        return None
+
+
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=60, help="for each of the two halves of the table")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     np.seterr(all="ignore")  # with no margin declined, there are divisions by zero
-    loops.UNDECIDED = 0.0
-    rng, rows = np.random.default_rng(options.seed), collections.defaultdict(lambda: ([], []))
-    end = time.monotonic() + options.seconds
-    while time.monotonic() < end:
-        kind = str(rng.choice(KINDS))
-        network = random_network(rng, kind)
-        try:
-            found = signs(*network)
-        except (loops.NotGenericError, np.linalg.LinAlgError, ValueError):
-            continue
-        for one, exact in zip(found, map(exact_inertia, hessians(*network)), strict=True):
-            rows[kind][tuple(one[:3]) != exact].append(one.margin)
-    print(
-        f"{'networks with':<18}{'right':>8}{'wrong':>8}{'largest margin of a wrong one':>32}{'right below 1e-11':>20}"
-    )
-    for kind in KINDS:
-        right, wrong = rows[kind]
-        small = sum(margin < 1e-11 for margin in right)
-        print(f"{kind:<18}{len(right):>8}{len(wrong):>8}{max(wrong, default=0):>32.0e}{small:>20}")
+    threshold, margins.UNDECIDED = margins.UNDECIDED, 0.0
+    rng = np.random.default_rng(options.seed)
+    titles = "networks with", "right", "wrong", "largest margin of a wrong one", f"right below {threshold:.0e}"
+    for heading, networks, kinds in (
+        ("at random", lambda kind: [random_network(rng, kind)], KINDS),
+        ("next to sign changes", lambda kind: next_to_a_sign_change(rng, kind), MOVING),
+    ):
+        rows, end = collections.defaultdict(lambda: ([], [])), time.monotonic() + options.seconds
+        while time.monotonic() < end:
+            kind = str(rng.choice(kinds))
+            for network in networks(kind):
+                try:
+                    found = signs(*network)
+                except DECLINED:
+                    continue
+                for one, exact in zip(found, map(exact_inertia, hessians(*network)), strict=True):
+                    rows[kind][tuple(one[:3]) != exact].append(one.margin)
+        print(f"{heading}\n{titles[0]:<18}{titles[1]:>8}{titles[2]:>8}{titles[3]:>32}{titles[4]:>20}")
+        for kind in kinds:
+            right, wrong = rows[kind]
+            small = sum(margin < threshold for margin in right)
+            print(f"{kind:<18}{len(right):>8}{len(wrong):>8}{max(wrong, default=0):>32.0e}{small:>20}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,24 +8,22 @@ import pytest
 
 from integer_networks import hessians
 from loops import (
-    Decisions,
     Loops,
-    NotGenericError,
-    complete,
     conjugate_signs,
-    factor,
     find_loops,
     functional_signature,
     interaction,
     stationary_form,
+    tangent_coordinates,
 )
+from margins import Decisions, NotGenericError
 
 VALUES = [2.0, -0.7, 1.5 * np.exp(0.4j), 1.5 * np.exp(-0.4j), 0.9 * np.exp(2.5j), 0.9 * np.exp(-2.5j)]
 
 
 def made_of(values):
     """Return Loops with these values, without eigenvectors."""
-    return Loops(np.array(values, dtype=complex), None, None, 1.0)
+    return Loops(np.array(values, dtype=complex), None, None)
 
 
 def pairing(one, other, layers):
@@ -64,32 +62,45 @@ def test_the_interaction_of_nearly_equal_loops():
     ],
 )
 def test_exceptional_ratios_are_declined(values, layers, power):
-    with pytest.raises(NotGenericError, match=f"the difference of the powers {power} of two loops is .* too close"):
-        interaction(made_of(values), layers, Decisions())
+    def decide():
+        exact, moved = Decisions(), Decisions()
+        interaction(made_of(values), layers, exact)
+        interaction(made_of(values * np.array([1.0, 1.0 + 1e-13])), layers, moved)
+        exact.compare(moved, 1e-13)
+
+    with pytest.raises(NotGenericError, match=f"the difference of the powers {power} of two loops would be zero after"):
+        decide()
 
 
-@pytest.mark.parametrize("sizes", [[4, 5, 3], [3, 4, 4, 5], [5, 2, 4, 4], [4, 3, 5, 2, 4], [2, 3, 2], [3, 1, 2, 3]])
+@pytest.mark.parametrize(
+    "sizes", [[4, 5, 3], [3, 4, 4, 5], [5, 2, 4, 4], [4, 3, 5, 2, 4], [2, 3, 2], [3, 1, 2, 3], [9, 4, 2], [8, 2, 5, 3]]
+)
 def test_the_stationary_form_is_that_of_the_dense_matrix(sizes):
     rng = np.random.default_rng(1)
     K, r, q, L = sizes[-1], sizes[0], min(sizes), len(sizes) - 1
     weights = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
     inputs = np.linalg.qr(rng.normal(size=(r + 3, r)))[0]  # so that Sxx = 1
     targets = rng.normal(size=(r + 3, K))
+    P = functools.reduce(np.matmul, weights).T
+    left, singular, right = np.linalg.svd(P)
+    right = right.T
+    omega = left.T @ (P - targets.T @ inputs) @ right
     decisions = Decisions()
-    transposed = [W.T for W in weights]
-    left, core, right = factor(transposed, [np.linalg.norm(W) for W in weights], q, decisions)
-    right = complete(right)
-    P = functools.reduce(lambda P, W: W @ P, transposed)
-    np.testing.assert_allclose(left[:, :q] @ core @ right[:, :q].T, P, atol=1e-12)
-    omega = P - targets.T @ inputs
-    rotated = left.T @ omega @ right
-    loops = find_loops(core, rotated, np.linalg.norm(omega), decisions)
-    values = np.linalg.eigvals(omega.T @ P)
+    loops = find_loops(singular[:q], omega, decisions)
+    diagonal = left.T @ P @ right
+    np.testing.assert_allclose(
+        diagonal @ loops.forward, np.eye(K, q) @ eigenvectors(loops, q) * loops.values, atol=1e-10
+    )
+    values = np.linalg.eigvals(omega.T @ diagonal)
     values = values[np.argsort(-abs(values))][:q]
     np.testing.assert_allclose(np.sort_complex(loops.values), np.sort_complex(values.astype(complex)), rtol=1e-8)
+    products = loops.backward.T @ diagonal @ omega.T
+    np.testing.assert_allclose(products, loops.values[:, None] * loops.backward.T, atol=1e-9 * abs(products).max())
 
-    form = stationary_form(loops, interaction(loops, L, decisions), rotated, q)
+    form = stationary_form(loops, interaction(loops, L, decisions), omega)
+    assert len(form) == q * (min(r, K) + K - q)
     np.testing.assert_allclose(form, form.T, atol=1e-10 * abs(form).max())
+    directions, k, a = tangent_coordinates(omega, q)
     functional, _, _ = hessians(weights, inputs, targets)
     J = jacobian(weights, left, right, q)
     for _ in range(5):
@@ -99,11 +110,23 @@ def test_the_stationary_form_is_that_of_the_dense_matrix(sizes):
         solution, *_ = np.linalg.lstsq(system, np.concatenate([np.zeros(J.shape[1]), dP]), rcond=1e-12)
         V = solution[: J.shape[1]]
         np.testing.assert_allclose(J @ V, dP, atol=1e-8 * abs(dP).max())
-        assert V @ functional @ V == pytest.approx(dP @ form @ dP, rel=1e-6, abs=1e-8 * abs(form).max())
+        full = np.zeros((K, r))
+        full[in_tangent_space(K, r, q)] = dP
+        seen = (full @ directions)[k, a]
+        assert V @ functional @ V == pytest.approx(seen @ form @ seen, rel=1e-6, abs=1e-8 * abs(form).max())
     assert (
         conjugate_signs(loops, interaction(loops, L, decisions))
         == np.sign(np.linalg.eigvalsh(form))[abs(np.linalg.eigvalsh(form)) > 1e-9 * abs(form).max()].sum()
     )
+
+
+def eigenvectors(loops, q):
+    """Return the u_i, dual to the v_i, (q, q): they have no entries but the first q."""
+    return np.linalg.inv(loops.backward[:q].T)
+
+
+def in_tangent_space(K, r, q):
+    return (np.arange(K)[:, None] < q) | (np.arange(r) < q)
 
 
 def jacobian(weights, left, right, q):
@@ -116,20 +139,5 @@ def jacobian(weights, left, right, q):
             for j in range(W.shape[1]):
                 dP = np.outer(before[:, i], after[j]).T  # (K, r)
                 columns.append(left.T @ dP @ right)
-    K, r = columns[0].shape
-    seen = (np.arange(K)[:, None] < q) | (np.arange(r) < q)
+    seen = in_tangent_space(*columns[0].shape, q)
     return np.stack([dP[seen] for dP in columns], axis=1)
-
-
-def test_a_product_without_full_rank_is_declined():
-    with pytest.raises(NotGenericError, match="the smallest singular value of a product of weights is 0e"):
-        factor([np.eye(3), np.diag([1.0, 1.0, 0.0])], [3**0.5, 2**0.5], 3, Decisions())
-
-
-def test_decisions_keep_the_smallest_margin():
-    decisions = Decisions()
-    for margin in (0.5, 1e-3, 0.1):
-        decisions.nonzero("a number", margin)
-    assert decisions.margin == 1e-3
-    with pytest.raises(NotGenericError, match="a number is nan of its scale"):
-        decisions.nonzero("a number", float("nan"))
