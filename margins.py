@@ -38,9 +38,9 @@ class Decisions:
         """
         if not margin > UNDECIDED:
             raise NotGenericError(
-                f"{name} would be zero after a change of {margin:.0e} of the weights or the data, too little to be "
-                "sure: the network is not in general position. structure.spectrum finds its eigenvalues with their "
-                "gap, and exact.exact_ranks its ranks"
+                f"{name} is zero up to a change of {margin:.0e} of the weights or the data, too little to be sure: the "
+                "network is not in general position. structure.spectrum finds its eigenvalues with their gap, and "
+                "exact.exact_ranks its ranks"
             )
         self.margin = min(self.margin, float(margin))
 

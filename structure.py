@@ -183,6 +183,20 @@ def inertia_table(measured, predicted):
     return "\n".join(lines)
 
 
+def negatives_table(points):
+    """Return a text table of the numbers of negative eigenvalues of H_L for networks of many shapes.
+
+    Args:
+        points: {label: list of (shape, q M, p, Inertia of H_L)}, each list for the same networks; shape is a text.
+    """
+    lines = [f"{'negative eigenvalues of H_L':<27}{'p':>11}{'q M':>9}" + "".join(f"{label:>22}" for label in points)]
+    for row in zip(*points.values(), strict=True):
+        shape, product, p, _ = row[0]
+        lines.append(f"{shape:<27}{p:>11,}{product:>9,}" + "".join(f"{signs.negative:>22,}" for *_, signs in row))
+    margin = min(signs.margin for column in points.values() for *_, signs in column)
+    return "\n".join([*lines, f"smallest margin: {margin:.0e}"])
+
+
 def structured_ranks(spectra):
     """Return the numerical ranks that follow from `spectrum`: HessianRanks of NumericalRank, None where that is None.
 

@@ -119,22 +119,21 @@ def plot_negatives(points, heading):
     """Draw the number of negative eigenvalues of H_L against q M, and its ratio to q M against p.
 
     Args:
-        points: {label: list of (q M, p, `structure.Inertia`)}.
+        points: {label: list of (shape, q M, p, `structure.Inertia`)}, at most five labels.
         heading: the figure's title.
 
     Returns:
         Array of two matplotlib axes.
     """
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.8))
-    styles = zip(points.items(), ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"), "os^Dv", strict=False)
-    for (label, found), color, mark in styles:
-        product, p, negative = (
-            np.array(column) for column in zip(*[(a, b, c.negative) for a, b, c in found], strict=True)
-        )
+    styles = list(zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"), "os^Dv", strict=True))
+    for (label, found), (color, mark) in zip(points.items(), styles[: len(points)], strict=True):
+        rows = [(product, p, signs.negative) for _, product, p, signs in found]
+        product, p, negative = (np.array(column) for column in zip(*rows, strict=True))
         style = dict(color=color, marker=mark, linestyle="none", markersize=5, fillstyle="none", label=label)
         axes[0].loglog(product, negative, **style)
         axes[1].semilogx(p, negative / product, **style)
-    every = np.array([point[0] for found in points.values() for point in found])
+    every = np.array([point[1] for found in points.values() for point in found])
     line = np.array([every.min(), every.max()])
     axes[0].loglog(line, line, "-", color="0.35", linewidth=1, label="$q M$")
     axes[1].axhline(1, color="0.35", linewidth=1)

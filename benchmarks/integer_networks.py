@@ -125,7 +125,8 @@ def next_to_a_sign_change(rng, kind):
         weights, inputs, targets = random_network(rng, kind)
         which = int(rng.integers(-1, len(weights)))  # -1: the targets
         old = weights[which] if which >= 0 else targets
-        new = old + rng.integers(-9, 10, size=old.shape).astype(object) * max(1, int(abs(old).max()) // 9)
+        sizes = np.maximum(abs(old).max(axis=0) // 5, 1)  # each column changes by its own size
+        new = old + rng.integers(-9, 10, size=old.shape).astype(object) * sizes
 
         def at(step, weights=weights, inputs=inputs, targets=targets, which=which, old=old, new=new):
             moved = SCALE * old + step * (new - old)

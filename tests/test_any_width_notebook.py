@@ -13,7 +13,7 @@ def test_committed_outputs():
     assert equal(printed) == ["yes"] * 3
     assert "p = 74,000,000: all eigenvalues of three matrices in" in printed
     assert "rank from signs 20,000,430" in printed
-    assert "too close to zero to be sure" in printed
+    assert "too little to be sure" in printed
     assert "structure.inertia has the ranks and the signs of all three matrices without T" in printed
     assert "without biases: with biases the structure is another one" in printed
 

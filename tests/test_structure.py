@@ -17,7 +17,7 @@ from integer_networks import KINDS, MOVING, exact_inertia, hessians, next_to_a_s
 from losses import get_loss, of_params
 from margins import NotGenericError
 from ranks import HessianRanks, numerical_rank
-from structure import Inertia, inertia, inertia_table, spectrum, structured_ranks
+from structure import Inertia, inertia, inertia_table, negatives_table, spectrum, structured_ranks
 
 RESIDUALS = "targets", "small", "low rank", "no targets", "zero"
 
@@ -163,7 +163,7 @@ def test_difficult_inertias_are_exact_or_declined(kind):
 @pytest.mark.parametrize("kind", MOVING)
 def test_next_to_sign_changes_inertias_are_exact_or_declined(kind):
     rng, right, declined = np.random.default_rng(10), 0, 0
-    for _ in range(15):
+    for _ in range(4):
         for network in next_to_a_sign_change(rng, kind):
             try:
                 found = signs(*network)
@@ -172,8 +172,8 @@ def test_next_to_sign_changes_inertias_are_exact_or_declined(kind):
                 continue
             assert [one[:3] for one in found] == [exact_inertia(matrix) for matrix in hessians(*network)]
             right += 1
-    assert right > 150
-    assert declined > 5  # at 1e-12 and 1e-13 from a sign change nothing is sure
+    assert right > 50
+    assert declined > 0  # close to a sign change nothing is sure
 
 
 @pytest.mark.parametrize("exponent", [3, 5, 6])
@@ -264,6 +264,18 @@ def test_jax_arrays_and_the_table():
     assert "no" in inertia_table(HessianRanks(*map(numerical_rank, dense)), wrong).splitlines()[2]
 
 
+def test_the_table_of_negatives():
+    points = {
+        "digits": [("1 of 10", 100, 740, Inertia(5, 67, 1, 1e-3)), ("1 of 30", 300, 2220, Inertia(5, 262, 1, 2e-4))],
+        "gaussian": [("1 of 10", 100, 740, Inertia(5, 55, 1, 1e-5)), ("1 of 30", 300, 2220, Inertia(5, 255, 1, 0.1))],
+    }
+    header, one, other, margin = negatives_table(points).splitlines()
+    assert header.split()[-2:] == ["digits", "gaussian"]
+    assert one.split()[-4:] == ["740", "100", "67", "55"]
+    assert other.split()[-4:] == ["2,220", "300", "262", "255"]
+    assert margin == "smallest margin: 1e-05"
+
+
 W1, W2, SXX, SXY = np.ones((3, 4)), np.ones((4, 2)), np.eye(3), np.ones((3, 2))
 
 
@@ -319,7 +331,7 @@ def test_an_unknown_matrix():
     ],
 )
 def test_points_that_are_not_generic_are_declined(weights, targets, reason):
-    with pytest.raises(NotGenericError, match=f"{reason} would be zero after .* structure.spectrum finds its"):
+    with pytest.raises(NotGenericError, match=f"{reason} is zero up to .* structure.spectrum finds its"):
         inertia(weights, np.eye(len(targets)), targets)
     for one in spectrum(weights, np.eye(len(targets)), targets):
         assert one.multiplicities.sum() == sum(W.size for W in weights)

@@ -62,7 +62,7 @@ def test_the_spectrum_counts_copies():
 
 
 def test_negatives():
-    points = {"a": [(10, 50, Inertia(20, 9, 21, 0.1)), (100, 500, Inertia(200, 99, 201, 0.1))]}
+    points = {"a": [("one", 10, 50, Inertia(20, 9, 21, 0.1)), ("two", 100, 500, Inertia(200, 99, 201, 0.1))]}
     left, right = plot_negatives(points, "heading")
     np.testing.assert_array_equal(left.lines[0].get_ydata(), [9, 99])
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0.9, 0.99])
