@@ -21,6 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What a matrix may have outside of a space that holds its columns, by rounding, relative to its norm.
+_OUTSIDE = 1e-14
+
 
 class Piece(NamedTuple):
     """A subspace of the variations of one layer: V_l = left C right^T, C any (a, b) matrix."""
@@ -88,11 +91,11 @@ def pieces(weights, omega):
         (a, a_rest), (b, b_rest) = _split(A[i].T), _split(B[i])
         above, below = A[i] @ a, b.T @ B[i]
         found = [Piece(a, b, above, below)]
-        lowers = [(_split(above.T @ omega @ B[j].T)[0], weights[i - 1 : j : -1] if i else []) for j in range(i)]
+        lowers = [(above.T @ omega @ B[j].T, weights[i - 1 : j : -1] if i else []) for j in range(i)]
         for rest, core in _flag(b_rest, lowers):
             found.append(Piece(a @ core, rest, above @ core, None))
-        uppers = [(_split(below @ omega.T @ A[j])[0], weights[i + 1 : j]) for j in range(layers - 1, i, -1)]
-        for rest, core in _flag(a_rest, [(core, [W.T for W in path]) for core, path in uppers]):
+        uppers = [(below @ omega.T @ A[j], [W.T for W in weights[i + 1 : j]]) for j in range(layers - 1, i, -1)]
+        for rest, core in _flag(a_rest, uppers):
             found.append(Piece(rest, b @ core, None, core.T @ below))
         result.append([piece for piece in found if piece.size])
     return result
@@ -150,34 +153,43 @@ def _spare(weights, i):
 
 
 def _flag(rest, steps):
-    """Yield pairs (part of `rest`, core), for steps (core, path) in order of growing reach and shrinking core.
+    """Yield pairs (part of `rest`, core) for steps (matrix, path), in order of growing reach.
 
     The reach of a step is the column space of the product of its path, the whole space if the path is empty, as the
-    last one is; a core has orthonormal columns. Consecutive cores of one dimension are the same space.
+    last one is. Its core is the column space of its matrix, which in exact arithmetic contains those of the steps
+    after it. Here it is made to: a dimension that one step has and another one lacks may be rounding in either, and
+    two spaces of the same dimension need not be the same. So each core is the one after it and what its own matrix
+    has outside of that.
     """
-    for k, (core, path) in enumerate(steps):
-        last = k + 1 == len(steps)
-        if not last and steps[k + 1][0].shape[1] == core.shape[1]:
-            continue
-        if last:
-            yield rest, core
+    core, cores = None, []
+    for matrix, _ in reversed(steps):
+        if core is None:
+            core = _split(matrix)[0]
         else:
+            outside = matrix - core @ (core.T @ matrix)
+            more = _split(outside, threshold=_OUTSIDE * np.linalg.norm(matrix))[0]
+            # What is outside by little is orthogonal by less.
+            core = np.linalg.qr(np.concatenate([core, more], axis=1))[0]
+        cores.insert(0, core)
+    for k, (core, (_, path)) in enumerate(zip(cores, steps, strict=True)):
+        if k + 1 == len(steps):
+            yield rest, core
+        elif cores[k + 1].shape[1] < core.shape[1]:
             reach = functools.reduce(np.matmul, path)
-            new, remaining = _split(rest.T @ reach, scale=np.linalg.norm(reach))
+            new, remaining = _split(rest.T @ reach, threshold=np.finfo(float).eps * np.linalg.norm(reach))
             yield rest @ new, core
             rest = rest @ remaining
 
 
-def _split(matrix, scale=None):
+def _split(matrix, threshold=None):
     """Return orthonormal bases of the column space of a matrix and of its complement.
 
-    What is below rounding, relative to the scale, which is the matrix's own if not given, is not in the column space.
+    Directions with singular values below the threshold, by default that of rounding, are not in the column space.
     """
     if not matrix.size:
         return np.zeros((len(matrix), 0)), np.eye(len(matrix))
     U, S, _ = np.linalg.svd(matrix)
-    scale = S[0] if scale is None else scale
-    rank = int((np.finfo(float).eps * scale < S).sum())
+    rank = int(((np.finfo(float).eps * S[0] if threshold is None else threshold) < S).sum())
     return U[:, :rank], U[:, rank:]
 
 

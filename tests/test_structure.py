@@ -54,8 +54,9 @@ def random_setting(rng):
     return weights, inputs, outputs + offset[residual], described
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_500_spectra_are_those_of_the_dense_matrices(seed):
+# With seed 100, one of the weights has a product with a second singular value at the threshold of rounding.
+@pytest.mark.parametrize("seed", [*range(5), 100])
+def test_600_spectra_are_those_of_the_dense_matrices(seed):
     rng = np.random.default_rng(seed)
     for _ in range(100):
         weights, inputs, targets, described = random_setting(rng)
