@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Below this margin a number is not told from zero. Of the 8 600 wrong signs among 220 000 that
+# Below this margin a number is not told from zero. Of the 8 500 wrong signs among 220 000 that
 # benchmarks/integer_networks.py found when none was declined, 22 000 of them right next to a sign change, the largest
 # margin was 2e-13.
 UNDECIDED = 1e-11
