@@ -78,17 +78,20 @@ def linear_network(params, Sxx, Sxy):
             f"Sxx must be symmetric, but entries differ from those of its transpose by {abs(Sxx - Sxx.T).max():.1e} "
             f"(its largest entry is {largest:.1e}); it is X^T X"
         )
-    smallest, largest = np.linalg.eigvalsh(Sxx)[[0, -1]]
+    Sxx = (Sxx + Sxx.T) / 2
+    directions = np.linalg.eigh(Sxx)
+    smallest, largest = directions[0][[0, -1]]
     if smallest < -1e-12 * largest:
         raise ValueError(
             f"Sxx must be positive semidefinite, but has the eigenvalue {smallest:.1e} (its largest is {largest:.1e}); "
             "it is X^T X"
         )
-    Sxx = (Sxx + Sxx.T) / 2
-    # Small inputs look like rounding at the scale of the large ones, and rounding like inputs in units of its own.
-    units, C = correlations(Sxx)
-    outside = min(_outside(Sxx, Sxy), _outside(C, Sxy / units[:, None]))
+    outside = _outside(directions, Sxy)
     # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
+    if outside > 1e-6:
+        # Small inputs look like rounding at the scale of the large ones, but not in units of their own.
+        units, C = correlations(Sxx)
+        outside = min(outside, _outside(np.linalg.eigh(C), Sxy / units[:, None]))
     if outside > 1e-6:
         raise ValueError(
             f"{outside:.1e} of Sxy is outside the range of Sxx, where there are no inputs; take both from the same "
@@ -110,8 +113,8 @@ def correlations(Sxx):
     return units, Sxx / units / units[:, None]
 
 
-def _outside(Sxx, Sxy):
-    """Return how much of Sxy, relative to its norm, is outside the range of Sxx."""
-    eigenvalues, U = np.linalg.eigh(Sxx)
-    missed = U[:, eigenvalues <= default_rtol(len(Sxx)) * eigenvalues[-1]].T @ Sxy
+def _outside(directions, Sxy):
+    """Return how much of Sxy, relative to its norm, is outside the range of a matrix with these eigenvectors."""
+    eigenvalues, U = directions
+    missed = U[:, eigenvalues <= default_rtol(len(U)) * eigenvalues[-1]].T @ Sxy
     return np.linalg.norm(missed) / (np.linalg.norm(Sxy) or 1.0)

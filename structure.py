@@ -141,7 +141,7 @@ def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
         raise ValueError(f"matrices must be some of {HessianRanks._fields}, got {matrices!r}")
     weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
     weights, Sxx, Sxy = _inputs_that_count(weights, Sxx, Sxy)
-    omega = _end_to_end(weights) @ Sxx - Sxy.T
+    omega = _product(weights) @ Sxx - Sxy.T
     weights, copies = compress(weights, omega)
     _check_size(weights, omega)
     layers = pieces(weights, omega)
@@ -259,7 +259,7 @@ def _check_size(weights, omega):
     )
 
 
-def _end_to_end(weights):
+def _product(weights):
     """Return P = W_L .. W_1, multiplied from its narrower end."""
     if len(weights[-1]) < weights[0].shape[1]:
         product = weights[-1]

@@ -126,15 +126,8 @@ def next_to_a_sign_change(rng, kind):
         which = int(rng.integers(-1, len(weights)))  # -1: the targets
         old = weights[which] if which >= 0 else targets
         sizes = np.maximum(abs(old).max(axis=0) // 5, 1)  # each column changes by its own size
-        new = old + rng.integers(-9, 10, size=old.shape).astype(object) * sizes
-
-        def at(step, weights=weights, inputs=inputs, targets=targets, which=which, old=old, new=new):
-            moved = SCALE * old + step * (new - old)
-            scaled = [SCALE * W if i == which % len(weights) else W for i, W in enumerate(weights)]
-            if which < 0:
-                return scaled, inputs, moved
-            return [moved if i == which else W for i, W in enumerate(scaled)], inputs, SCALE * targets
-
+        change = rng.integers(-9, 10, size=old.shape).astype(object) * sizes
+        at = functools.partial(_moved, weights, inputs, targets, which, change)
         low, high = 0, SCALE
         first, last = _known_signs(at(low)), _known_signs(at(high))
         if first is not None and last is not None and first != last:
@@ -145,6 +138,16 @@ def next_to_a_sign_change(rng, kind):
     for exponent in range(1, 14):
         for side in (-1, 1):
             yield at(low + side * int(rng.uniform(0.3, 1) * SCALE * 10.0**-exponent))
+
+
+def _moved(weights, inputs, targets, which, change, step):
+    """Return a network with the signs of the one in which `change` step / SCALE is added to one array."""
+    scaled = [SCALE * W if i == which % len(weights) else W for i, W in enumerate(weights)]
+    targets = SCALE * targets
+    if which < 0:
+        return scaled, inputs, targets + step * change
+    scaled[which] = scaled[which] + step * change
+    return scaled, inputs, targets
 
 
 def _known_signs(network):
