@@ -37,11 +37,11 @@ notebooks: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	$(BIN)/python benchmarks/side_by_side.py
-	$(BIN)/python benchmarks/random_settings.py
-	$(BIN)/python benchmarks/probes_compared.py
-	$(BIN)/python benchmarks/exact_ranks.py
-	$(BIN)/python benchmarks/integer_networks.py
+	$(BIN)/python -m benchmarks.experiments.side_by_side
+	$(BIN)/python -m benchmarks.matrix_free.random_settings
+	$(BIN)/python -m benchmarks.matrix_free.probes_compared
+	$(BIN)/python -m benchmarks.exact.exact_ranks
+	$(BIN)/python -m benchmarks.linear_networks.judged_signs
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'

@@ -8,7 +8,7 @@ network's outputs on a batch, ell(F, Y) the loss. By the chain rule
 Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time: no Jacobian of size
 n x K x p and no tensor of size n x K x p x p is ever formed. For networks whose (p, p) matrix does not fit in memory,
 `loss_products`, `outer_products`, `functional_products` and `outer_factor` are the products themselves, of blocks of
-vectors and summed over batches; `ranks.sketched_ranks` needs nothing else.
+vectors and summed over batches; `matrix_free.sketched_ranks` needs nothing else.
 
 Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
 lambda made inside it is new each time. (`losses` and `architectures` return the same ones whenever they are asked.)
@@ -18,11 +18,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import checks
-import losses
 
 _BLOCK = 128  # unit vectors at a time; from 64 to 512 the time hardly changes, the memory grows with it
 
@@ -93,59 +91,6 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
-# --- without the matrix: products with blocks of vectors, summed over batches
-
-
-def loss_products(loss, apply_fn, params, batches):
-    """Return the function V -> V H_L of blocks of row vectors V (b, p), H_L that of the sum of the batches' losses.
-
-    Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
-        apply_fn: F(params, inputs) -> (n, K).
-        params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`. Every
-            product goes through them once more, in whatever order.
-
-    Returns:
-        V (b, p) -> (b, p), compiled once per shape of V and of the batches. Rows sharded over devices stay sharded.
-
-    Raises:
-        TypeError: for anything but float64, or batches that can be gone through only once.
-        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
-    """
-    return _over_batches(loss_product, loss, apply_fn, params, batches)
-
-
-def outer_products(loss, apply_fn, params, batches):
-    """Return the function V -> V H_o of blocks of row vectors. Arguments and errors as in `loss_products`."""
-    return _over_batches(outer_product, loss, apply_fn, params, batches)
-
-
-def functional_products(loss, apply_fn, params, batches):
-    """Return the function V -> V H_f of blocks of row vectors. Arguments and errors as in `loss_products`."""
-    return _over_batches(functional_product, loss, apply_fn, params, batches)
-
-
-def outer_factor(loss, apply_fn, params, batches):
-    """Return the function V -> V A^T for the factor of H_o = A^T A, A = R J, R^T R = d^2 ell / dF^2.
-
-    The singular values of A are the square roots of H_o's eigenvalues, and come with all their digits: what is 1e-16 of
-    the largest eigenvalue, and drowned in rounding, is 1e-8 of the largest singular value.
-
-    Args:
-        loss: one of the losses in `losses`, whose root R is known (`losses.curvature_root`).
-        apply_fn, params, batches: as in `loss_products`, except that the order of the samples must not change.
-
-    Returns:
-        V (b, p) -> (b, n K), n the number of all samples.
-
-    Raises:
-        TypeError, ValueError: as in `loss_products`; ValueError for a loss whose root is not known.
-    """
-    losses.curvature_root(loss)
-    return _over_batches(_outer_factor, loss, apply_fn, params, batches, add=lambda rows: jnp.concatenate(rows, axis=1))
-
-
 # --- the products with one vector, which can be traced, vmapped and compiled, and do not check their arguments
 
 
@@ -156,7 +101,7 @@ def loss_product(loss, apply_fn, params, inputs, targets):
 
 def outer_product(loss, apply_fn, params, inputs, targets):
     """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: forward through the network, the loss's Hessian, backward."""
-    predictions, jacobian, theta = _linearized(apply_fn, params, inputs)
+    predictions, jacobian, theta = linearized(apply_fn, params, inputs)
     transposed = jax.linear_transpose(jacobian, theta)
     _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
     return lambda v: transposed(curvature(jacobian(v)))[0]
@@ -187,7 +132,8 @@ def check_memory(p, matrices=5):
         8 * matrices * p**2,
         f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed",
         f"That is enough for p = {largest}: choose smaller widths or a smaller dim, or find the ranks without the "
-        "matrix, by ranks.sketched_ranks (notebooks/large_networks.ipynb) or sketched_rank with hessians.loss_products",
+        "matrix, by matrix_free.sketched_ranks (notebooks/large_networks.ipynb) or sketched_rank with "
+        "matrix_free.loss_products",
     )
 
 
@@ -224,37 +170,10 @@ def _hessian_product(function, params):
     return jax.linearize(jax.grad(lambda t: function(unravel(t))), theta)[1]
 
 
-def _linearized(apply_fn, params, inputs):
+def linearized(apply_fn, params, inputs):
     """Return F(theta), the map v -> J v, and theta."""
     theta, unravel = ravel_pytree(params)
     return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
-
-
-def _outer_factor(loss, apply_fn, params, inputs, targets):
-    """Return v -> A v, flattened."""
-    predictions, jacobian, _ = _linearized(apply_fn, params, inputs)
-    root = losses.curvature_root(loss)
-    return lambda v: root(predictions, targets, jacobian(v)).ravel()
-
-
-def _over_batches(product, loss, apply_fn, params, batches, add=sum):
-    if iter(batches) is batches:
-        raise TypeError("batches can be gone through only once, and every product needs them; pass a list or a loader")
-    # On the host, so that the arrays can join vectors on whatever devices.
-    params = jax.tree.map(np.asarray, params)
-    arrays = lambda: ((np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches)
-    samples = 0
-    for inputs, targets in arrays():
-        check_arguments(params, inputs, targets, apply_fn)
-        samples += len(inputs)
-    if not samples:
-        raise ValueError("batches is empty: there are no samples to sum over")
-    return lambda vectors: add([_block(product, loss, apply_fn, params, *batch, vectors) for batch in arrays()])
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _block(product, loss, apply_fn, params, inputs, targets, vectors):
-    return jax.vmap(product(loss, apply_fn, params, inputs, targets))(vectors)
 
 
 def _matrix(product, params):

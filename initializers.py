@@ -23,7 +23,7 @@ def get_init(name):
         correction Q is not Haar). Rectangular matrices have orthonormal rows or columns, whichever are fewer.
 
     All three are `jax.nn.initializers`; with probability one they give weights in general position, which is what the
-    equalities in `bounds` ask for.
+    equalities in `closed_forms` ask for.
 
     Raises:
         ValueError: for any other name.

@@ -100,7 +100,7 @@ def curvature_root(loss):
         known = ", ".join(function.__name__ for function in _ROOTS)
         raise ValueError(
             f"the root of {loss!r}'s Hessian is not known, only those of losses.{known}; H_o itself, "
-            "hessians.outer_products, needs no root"
+            "matrix_free.outer_products, needs no root"
         )
     return _ROOTS[loss]
 

@@ -4,12 +4,12 @@ import struct
 import numpy as np
 import pytest
 import torchvision
-from conftest import IMAGE_SETS
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
 from data import get_dataset
 from ranks import numerical_rank
+from tests.conftest import IMAGE_SETS
 
 RNG = np.random.default_rng(0)
 

@@ -1,5 +1,3 @@
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,47 +8,15 @@ from numpy.testing import assert_allclose
 from torch.utils.data import DataLoader
 
 import hessians
-from architectures import fully_connected
 from dataloader import DatasetTorch
-from hessians import (
-    check_memory,
-    functional_hessian,
-    functional_products,
-    loss_hessian,
-    loss_products,
-    num_params,
-    outer_factor,
-    outer_prod,
-    outer_products,
-)
-from initializers import get_init
+from hessians import check_memory, functional_hessian, loss_hessian, num_params, outer_prod
 from losses import get_loss, of_params
 from ranks import numerical_rank
+from tests.problems import problem, three
 
 ACTIVATIONS = "linear", "relu", "tanh", "elu", "sigmoid", "leaky_relu", "gelu"
+
 LOSSES = "mse", "cross", "cosh"
-
-
-@functools.cache
-def problem(activation="tanh", loss_name="mse", bias=False, units=(4, 6), n=9, dim=5, classes=3):
-    """Return loss, network, params, inputs and one-hot targets, at random; the same objects in every test."""
-    init_fn, apply_fn = fully_connected(list(units), classes, activation, get_init("glorot"), bias=bias)
-    _, params = init_fn(jax.random.PRNGKey(2), (-1, dim))
-    rng = np.random.default_rng(3)
-    inputs, targets = rng.normal(size=(n, dim)), np.eye(classes)[rng.integers(classes, size=n)]
-    return get_loss(loss_name), apply_fn, params, inputs, targets
-
-
-loss_of_params = functools.cache(of_params)
-
-
-def three(loss, apply_fn, params, inputs, targets):
-    """Return H_f, H_o and H_L."""
-    return (
-        functional_hessian(loss, apply_fn, params, inputs, targets),
-        outer_prod(loss, apply_fn, params, inputs, targets),
-        loss_hessian(loss_of_params(loss, apply_fn), params, inputs, targets),
-    )
 
 
 def output_derivatives(loss_name, predictions, targets):
@@ -214,56 +180,6 @@ def test_memory_is_a_few_matrices():
         assert memory.temp_size_in_bytes < 2 * 8 * p**2
 
 
-# --- products with blocks of vectors, summed over batches
-
-
-def batches(inputs, targets, size=4):
-    return DataLoader(DatasetTorch(inputs, targets), batch_size=size)
-
-
-@pytest.mark.parametrize(("activation", "loss_name", "bias"), [("linear", "mse", False), ("gelu", "cross", True)])
-def test_products(activation, loss_name, bias):
-    loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
-    H_f, H_o, H_L = (np.asarray(matrix) for matrix in three(loss, apply_fn, params, inputs, targets))
-    V = np.random.default_rng(8).normal(size=(7, num_params(params)))
-    for product, matrix in [(functional_products, H_f), (outer_products, H_o), (loss_products, H_L)]:
-        images = product(loss, apply_fn, params, batches(inputs, targets))(V)
-        assert_allclose(images, V @ matrix, atol=1e-13 * abs(V @ matrix).max())
-
-
-@pytest.mark.parametrize("loss_name", LOSSES)
-def test_the_factor_of_the_outer_product(loss_name):
-    loss, apply_fn, params, inputs, targets = problem("tanh", loss_name, bias=True)
-    A = np.asarray(outer_factor(loss, apply_fn, params, batches(inputs, targets))(np.eye(num_params(params)))).T
-    assert A.shape == (9 * 3, num_params(params))
-    expected = np.asarray(outer_prod(loss, apply_fn, params, inputs, targets))
-    assert_allclose(A.T @ A, expected, atol=1e-13 * abs(expected).max())
-
-
-def test_products_are_compiled_once_per_shape():
-    loss, apply_fn, params, inputs, targets = problem(units=(2, 3))
-    before = hessians._block._cache_size()
-    for _ in range(3):
-        product = loss_products(loss, apply_fn, params, batches(inputs, targets, size=4))
-        for _ in range(3):
-            product(np.eye(num_params(params)))
-    assert hessians._block._cache_size() - before == 2  # batches of 4 and of 1 samples
-
-
-def test_products_check_what_they_are_given():
-    loss, apply_fn, params, inputs, targets = problem()
-    with pytest.raises(TypeError, match="batches can be gone through only once"):
-        loss_products(loss, apply_fn, params, iter([(inputs, targets)]))
-    with pytest.raises(ValueError, match="batches is empty"):
-        outer_products(loss, apply_fn, params, [])
-    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
-        functional_products(loss, apply_fn, params, [(inputs, targets), (inputs.astype(np.float32), targets)])
-    with pytest.raises(ValueError, match=r"predictions have shape \(9, 3\) and targets \(9, 1\)"):
-        outer_factor(loss, apply_fn, params, [(inputs, targets[:, :1])])
-    with pytest.raises(ValueError, match=r"root of .* is not known"):
-        outer_factor(lambda f, y: loss(f, y), apply_fn, params, [(inputs, targets)])
-
-
 # --- other people's calls
 
 
@@ -341,7 +257,7 @@ def test_the_hessians_themselves_refuse_before_computing(monkeypatch):
     memory = psutil.virtual_memory()._replace(available=2 * 8 * num_params(params) ** 2 - 1)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     for call in (functional_hessian, outer_prod):
-        with pytest.raises(MemoryError, match=r"find the ranks without the matrix, by ranks\.sketched_ranks"):
+        with pytest.raises(MemoryError, match=r"find the ranks without the matrix, by matrix_free\.sketched_ranks"):
             call(loss, apply_fn, params, inputs, targets)
     with pytest.raises(MemoryError, match=f"enough for p = {num_params(params) - 1}:"):
         loss_hessian(of_params(loss, apply_fn), params, inputs, targets)

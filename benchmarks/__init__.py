@@ -1,0 +1,1 @@
+"""What is measured: this project beside others, and its ways beside each other."""

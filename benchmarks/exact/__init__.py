@@ -1,0 +1,1 @@
+"""What exact ranks cost."""

@@ -1,0 +1,1 @@
+"""The three ways to the ranks beside the original's and curvlinops'."""

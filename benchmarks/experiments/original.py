@@ -1,0 +1,35 @@
+"""The way of the paper's original notebook, kept as the thing to beat; written anew, with the same steps.
+
+`jax.hessian` of the loss and a forward-mode Jacobian per batch, nothing compiled as a whole; the functional Hessian as
+a difference; ranks by singular values at the default tolerance. Known faults of that way, which is why nothing but the
+benchmark uses it: memory of n x K x p and more, and a difference that cancels when residuals are small.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from experiments.ways import linear_network
+from losses import squared
+from ranks import HessianRanks
+
+
+def original_ranks(params, batches):
+    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `cost.dense_ranks` does."""
+    (apply_fn, _, _), loss = linear_network(params), squared
+    theta, unravel = ravel_pytree(params)
+    total = outer = jnp.zeros((theta.size, theta.size))
+    for inputs, targets in batches:
+
+        def network(t, inputs=inputs):
+            return apply_fn(unravel(t), inputs)
+
+        def objective(t, network=network, targets=targets):
+            return loss(network(t), targets)
+
+        jacobian = jax.jacfwd(network)(theta)
+        curvature = jax.vmap(jax.hessian(lambda f, y: loss(f[None], y[None])))(network(theta), targets)
+        weights = jnp.diagonal(curvature, axis1=1, axis2=2)
+        total += jax.hessian(objective)(theta)
+        outer += jnp.tensordot(jacobian, jacobian * weights[:, :, None], axes=[[0, 1], [0, 1]])
+    return HessianRanks(*(int(jnp.linalg.matrix_rank(matrix)) for matrix in (total - outer, outer, total)))

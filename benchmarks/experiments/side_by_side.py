@@ -1,0 +1,88 @@
+"""Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's four ways.
+
+Each measurement is a fresh process, so that compile time counts and the peak memory is its own; imports and the making
+of data and weights come before the clock starts. The ways take turns, and the median of the repeats is printed.
+
+    python -m benchmarks.experiments.side_by_side [--dataset gaussian]
+"""
+
+import argparse
+import statistics
+
+SIZES = [  # dim, hidden widths, samples, repeats, ways
+    (25, [5, 10], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [28, 28], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [56, 56], 100, 1, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (64, [256, 256], 100, 1, ["matrix-free H_L", "structure H_L", "structure", "signs"]),
+    (64, [1_000_000], 100, 1, ["structure H_L", "structure", "signs"]),
+    (64, [1000] * 19, 100, 1, ["signs"]),
+]
+CLASSES, BATCH = 10, 10
+
+
+def main():
+    """Print the table."""
+    # Imported here, since the processes that measure import this file too and none of them needs all of it.
+    import jax
+    import numpy as np
+
+    from architectures import fully_connected
+    from benchmarks.experiments.curvlinops_dense import curvlinops_ranks
+    from benchmarks.experiments.original import original_ranks
+    from closed_forms import linear_ranks
+    from data import get_dataset
+    from experiments.cost import measure
+    from experiments.ways import by_matrices, by_signs, by_structure, by_structure_loss, matrix_free, matrix_free_loss
+    from hessians import num_params
+    from initializers import get_init
+
+    functions = {
+        "original": original_ranks,
+        "curvlinops": curvlinops_ranks,
+        "dense": by_matrices,
+        "matrix-free": matrix_free,
+        "matrix-free H_L": matrix_free_loss,
+        "structure": by_structure,
+        "structure H_L": by_structure_loss,
+        "signs": by_signs,
+    }
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", default="gaussian")
+    options = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    print(
+        f"{'p':>8} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
+    )
+    for dim, widths, samples, repeats, ways in SIZES:
+        data = get_dataset(options.dataset, samples, 0, dim, CLASSES)
+        rows = range(0, samples, BATCH)
+        batches = [(data.x_train[i : i + BATCH], data.y_train[i : i + BATCH]) for i in rows]
+        init_fn, _ = fully_connected(widths, CLASSES, "linear", get_init("glorot"))
+        params = [np.asarray(weights) for weights in init_fn(jax.random.PRNGKey(0), (-1, dim))[1]]
+        p = num_params(params)
+        costs = {way: [] for way in ways}
+        for _ in range(repeats):
+            for way in ways:
+                costs[way].append(measure(functions[way], params, batches))
+        seconds = {way: statistics.median(cost.seconds for cost in costs[way]) for way in ways}
+        for way in ways:
+            peak = statistics.median(cost.peak for cost in costs[way])
+            work = statistics.median(cost.peak - cost.before for cost in costs[way])
+            ratio = seconds[ways[0]] / seconds[way]
+            print(
+                f"{p:>8} {way:<16}{seconds[way]:>9.2f}{ratio:>8.1f}{1e-6 * peak:>9.0f}{1e-6 * work:>11.0f}  "
+                f"{describe(costs[way][0].result)}",
+                flush=True,
+            )
+        print(f"{p:>8} {'closed forms':<53}  {list(linear_ranks(min(samples, dim), CLASSES, widths))}")
+
+
+def describe(found):
+    """Return the ranks as text, with the gaps of those that have one."""
+    found = found if isinstance(found, tuple) and not hasattr(found, "gap") else [found]
+    gaps = "".join(f" {rank.gap:.0e}" for rank in found if hasattr(rank, "gap"))
+    return f"{[getattr(rank, 'rank', rank) for rank in found]}{gaps}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How far the signs can be trusted."""

@@ -1,0 +1,1 @@
+"""How far matrix-free ranks can be trusted."""

@@ -1,0 +1,184 @@
+"""Exact ranks: the Hessian over a finite field, without rounding and without a tolerance.
+
+A float64 number is an integer times a power of two. For a network of sums, products and comparisons (linear, relu,
+leaky_relu) under the squared loss, every entry of a Hessian is therefore a rational number with a power of two as its
+denominator, and can be computed modulo an odd prime P. The rank r_P of the matrix modulo P obeys
+
+    r_P <= rank(H),  with equality unless P divides every minor of H of the size of its rank,
+
+so r_P is a proven lower bound, and for a random prime near 2^31 almost surely the rank; an upper bound from theory that
+it reaches is thereby proven to be attained.
+
+The products with H, as they stand in `hessians`, are traced once to a jaxpr, which `interpreter` carries out over F_P;
+ranks of matrices over F_P are FLINT's.
+"""
+
+import functools
+import random
+from typing import NamedTuple
+
+import flint
+import jax
+import numpy as np
+
+import checks
+import hessians
+from exact.finite_field import matmul
+from exact.interpreter import Number, interpret, number
+from ranks import HessianRanks
+
+_BLOCK = 128  # probes at a time
+_MARGIN = 8  # a sketch of size l is trusted for ranks up to l - _MARGIN
+
+
+class UndecidedError(ValueError):
+    """A comparison was too close to call, or a divisor zero, so that the Hessian is not defined here."""
+
+
+class ExactRank(NamedTuple):
+    """The rank of a matrix of rational numbers, and the primes modulo which it was found."""
+
+    rank: int  # the largest of the ranks modulo the primes: a lower bound for certain, the rank almost surely
+    primes: tuple  # the primes
+    ranks: tuple  # the rank modulo each of them
+
+
+def exact_ranks(loss, apply_fn, params, inputs, targets, guess=None, primes=None, seed=0):
+    """Return the exact ranks of H_f, H_o and H_L of a batch at these very float64 numbers.
+
+    The rank modulo P is that of the sketch S = Omega^T H Omega, with l random columns in Omega: rank(S) <= rank(H)
+    always, and rank(S) = min(l, rank(H)) except with a probability below 2 l / P. The number l starts at the guess, or
+    at 512, and doubles until it exceeds the rank by a margin; from l = p on S is the whole matrix H.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar, polynomial in the predictions: `losses.squared`.
+        apply_fn: F(params, inputs) -> (n, K), piecewise polynomial: linear, relu or leaky_relu.
+        params: pytree of float64 arrays, p numbers in all.
+        inputs: (n, d) float64.
+        targets: (n, K) float64.
+        guess: HessianRanks of ints, where a closed form is known: it sets the sizes of the first sketches, no more.
+        primes: odd primes below 2^31; two random ones of 31 bits by default.
+        seed: of the default primes and the probes.
+
+    Returns:
+        HessianRanks of ExactRank.
+
+    Raises:
+        TypeError, ValueError: for arrays as in `hessians`; numbers that are not odd primes below 2^31; a loss or
+            activation without an exact form.
+        UndecidedError: for a comparison, relu's say, that is too close to call, where the Hessian is not defined.
+        MemoryError: if the probes and their products would not fit.
+    """
+    primes = random_primes(2, seed) if primes is None else tuple(primes)
+    products = _products(loss, apply_fn, params, inputs, targets)
+    p = hessians.num_params(params)
+    found = []
+    for product, start in zip(products, guess or (512 - 2 * _MARGIN,) * 3, strict=True):
+        ranks = [_rank_modulo(prime, product, p, start + 2 * _MARGIN, seed) for prime in map(_odd_prime, primes)]
+        found.append(ExactRank(max(ranks), primes, tuple(ranks)))
+    return HessianRanks(*found)
+
+
+def exact_hessians(loss, apply_fn, params, inputs, targets, prime):
+    """Return H_f, H_o and H_L modulo a prime, HessianRanks of int64 arrays (p, p) in [0, P). Arguments as above."""
+    hessians.check_memory(hessians.num_params(params), matrices=5)
+    identity = np.eye(hessians.num_params(params), dtype=np.int64)
+    products = _products(loss, apply_fn, params, inputs, targets)
+    return HessianRanks(*(product(identity, _odd_prime(prime)) for product in products))
+
+
+def random_primes(count, seed=0):
+    """Return `count` different random primes between 2^30 and 2^31."""
+    generator, primes = random.Random(seed), []
+    while len(primes) < count:
+        candidate = generator.randrange(2**30 + 1, 2**31, 2)
+        if flint.fmpz(candidate).is_prime() and candidate not in primes:
+            primes.append(candidate)
+    return tuple(primes)
+
+
+# --- ranks over F_P
+
+
+def _odd_prime(prime):
+    number = checks.integer("prime", prime, minimum=3)
+    if number >= 2**31:
+        raise ValueError(f"prime must be below 2^31, so that products of residues fit in 64 bits, got {number}")
+    if number % 2 == 0 or not flint.fmpz(number).is_prime():
+        raise ValueError(f"{number} is not an odd prime; exact.random_primes(1) gives one")
+    return number
+
+
+def _rank_modulo(prime, product, p, size, seed):
+    """Return the rank of the symmetric (p, p) matrix behind `product` modulo a prime."""
+    generator = np.random.default_rng([seed, prime])
+    probes = images = np.zeros((0, p), np.int64)
+    while size < p:
+        _check_memory(size, p)
+        more = generator.integers(prime, size=(size - len(probes), p))
+        probes, images = np.concatenate([probes, more]), np.concatenate([images, product(more, prime)])
+        rank = _flint_rank(matmul(images, probes.T, prime), prime)
+        if rank <= size - _MARGIN:
+            return rank
+        size *= 2
+    _check_memory(p, p)
+    return _flint_rank(product(np.eye(p, dtype=np.int64), prime), prime)
+
+
+def _flint_rank(matrix, prime):
+    return flint.nmod_mat(*matrix.shape, matrix.ravel().tolist(), prime).rank()
+
+
+def _check_memory(size, p):
+    """Check for five int64 arrays (size, p): probes, products, and three halves of the multiplication."""
+    checks.memory(
+        40 * size * p,
+        f"five arrays of {size} probes for p = {p} parameters are needed",
+        "Choose smaller widths, or pass the closed form as the guess if there is one",
+    )
+
+
+# --- products with the Hessians over F_P
+
+
+_PRODUCTS = HessianRanks(hessians.functional_product, hessians.outer_product, hessians.loss_product)
+
+
+def _products(loss, apply_fn, params, inputs, targets):
+    """Return, for each matrix, the function (vectors (b, p) int64, prime) -> H vectors (b, p) int64, NumPy."""
+    hessians.check_arguments(params, inputs, targets, apply_fn)
+    arrays = params, np.asarray(inputs), np.asarray(targets)
+
+    def product(kind, vectors, prime):
+        exact = jax.tree.map(lambda x: number(x, prime), arrays)
+        images = np.empty_like(vectors)
+        block = min(_BLOCK, len(vectors))
+        for first in [*range(0, len(vectors) - block, block), len(vectors) - block]:
+            rows = slice(first, first + block)
+            images[rows], undecided = _product(kind, loss, apply_fn, exact, vectors[rows], prime)
+            for name, count in undecided.items():
+                if count:
+                    raise UndecidedError(_UNDECIDED[name.startswith("div")].format(count=count, name=name.split()[0]))
+        return images
+
+    return HessianRanks(*(functools.partial(product, kind) for kind in _PRODUCTS))
+
+
+_UNDECIDED = {
+    False: "{count} comparisons of the primitive '{name}' are too close to call: a unit sits on its kink to within "
+    "rounding, where there is no Hessian; move the weights or the data a little",
+    True: "{count} divisions are by zero, or by a multiple of the prime; choose another prime, or look at the divisor",
+}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _product(kind, loss, apply_fn, exact, vectors, prime):
+    def rows(params, inputs, targets, vectors):
+        return jax.vmap(kind(loss, apply_fn, params, inputs, targets))(vectors)
+
+    is_number = lambda leaf: isinstance(leaf, Number)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.residue.shape, float), exact, is_leaf=is_number)
+    closed = jax.make_jaxpr(rows)(*shapes, jax.ShapeDtypeStruct(vectors.shape, float))
+    arguments = [*jax.tree.leaves(exact, is_leaf=is_number), Number(vectors)]
+    (images,), undecided = interpret(closed, arguments, prime)
+    return images.residue, undecided

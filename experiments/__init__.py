@@ -1,0 +1,1 @@
+"""Many networks: sweeps, training, surveys, costs. Import its modules by name."""

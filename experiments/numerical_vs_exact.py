@@ -1,0 +1,98 @@
+"""Numerical ranks judged by exact ones, over random settings."""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from architectures import fully_connected
+from closed_forms import biased_ranks, linear_ranks
+from data import get_dataset
+from exact import UndecidedError, exact_ranks
+from initializers import get_init
+from losses import squared
+from ranks import HessianRanks, dense_ranks
+
+# (dim, hidden widths, outputs): bottlenecks first, in the middle and last, one to four hidden layers, p from 42 to 600
+SHAPES = (9, (3, 4), 1), (16, (6,), 4), (25, (5, 10), 10), (16, (12, 4, 8), 5), (25, (12, 10), 10), (9, (9, 9, 9, 9), 9)
+
+ACTIVATIONS = "linear", "relu", "leaky_relu"
+
+
+class Trial(NamedTuple):
+    """One matrix at one random setting."""
+
+    setting: str  # data, architecture, activation, bias, initialization
+    matrix: str  # 'functional', 'outer' or 'loss'
+    numerical: int
+    gap: float
+    exact: int | None  # None where the Hessian is not defined, a unit sitting on its kink
+    sizes: np.ndarray  # (p,) sorted |eigenvalues| over the largest
+
+
+def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
+    """Return a list of Trials, three for each of `draws` draws for every shape, activation, and bias or none.
+
+    Every draw takes the next data set, some of its first images, and new weights by the next initialization. Networks
+    of one shape are compiled once.
+
+    Args:
+        datasets: names for `get_dataset`.
+        draws: how many for each of the 6 x 3 x 2 networks.
+        largest: networks with more parameters than this are left out.
+        seed: of the draws.
+        samples: number of images n of a draw.
+        pool: number of images that they are drawn from.
+    """
+    generator = np.random.default_rng(seed)
+    names, initializers = itertools.cycle(datasets), itertools.cycle(["glorot", "uniform", "orthogonal"])
+    trials = []
+    for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, ACTIVATIONS, [False, True]):
+        layers = list(itertools.pairwise([dim, *widths, outputs]))
+        if sum(m_in * m_out + bias * m_out for m_in, m_out in layers) > largest:
+            continue
+        jax.clear_caches()  # the programs of the network before: a hundred megabytes, not wanted again
+        _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
+        shape = "-".join(map(str, [dim, *widths, outputs]))
+        for _ in range(draws):
+            name, init_name = next(names), next(initializers)
+            data = get_dataset(name, pool, 0, dim, outputs)
+            rows = generator.choice(pool, size=samples, replace=False)
+            init_fn, _ = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
+            _, params = init_fn(jax.random.PRNGKey(generator.integers(2**31)), (-1, dim))
+            setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
+            trials += judge(setting, apply_fn, params, data.x_train[rows], data.y_train[rows])
+    return trials
+
+
+def judge(setting, apply_fn, params, inputs, targets):
+    """Return the Trials of the three matrices of one network under the squared loss."""
+    numerical = dense_ranks(squared, apply_fn, params, [(inputs, targets)])
+    try:
+        exact = [found.rank for found in exact_ranks(squared, apply_fn, params, inputs, targets)]
+    except UndecidedError:
+        exact = [None] * 3
+    trials = []
+    for field, found, truth in zip(HessianRanks._fields, numerical, exact, strict=True):
+        sizes = abs(found.spectrum)
+        trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
+    return trials
+
+
+def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
+    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianRanks of ints.
+
+    Exact ranks are proven lower bounds, and without biases the closed forms proven upper ones: where the two agree, the
+    bound is attained.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.normal(size=(samples, dim)), rng.normal(size=(samples, outputs))
+    init_fn, apply_fn = fully_connected(widths, outputs, "linear", get_init("glorot"), bias=bias)
+    _, params = init_fn(jax.random.PRNGKey(seed), (-1, dim))
+    if bias:
+        predicted = biased_ranks(min(dim, samples - 1), outputs, widths)
+    else:
+        predicted = linear_ranks(min(dim, samples), outputs, widths)
+    exact = exact_ranks(squared, apply_fn, params, inputs, targets, guess=predicted)
+    return predicted, HessianRanks(*(found.rank for found in exact))

@@ -1,0 +1,37 @@
+"""Pictures and tables: arrays in, axes or text out."""
+
+from figures.images import show_images
+from figures.matrices import plot_blocks, plot_reduction
+from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
+from figures.spectra import (
+    plot_agreement,
+    plot_exact_spectrum,
+    plot_judgement,
+    plot_shape,
+    plot_spectra,
+    plot_spectrum,
+    plot_truncation,
+)
+from figures.tables import inertia_table, judgement_table, negatives_table, rank_table, summary
+
+__all__ = [
+    "inertia_table",
+    "judgement_table",
+    "negatives_table",
+    "plot_agreement",
+    "plot_blocks",
+    "plot_costs",
+    "plot_exact_spectrum",
+    "plot_judgement",
+    "plot_negatives",
+    "plot_reduction",
+    "plot_shape",
+    "plot_spectra",
+    "plot_spectrum",
+    "plot_sweep",
+    "plot_training",
+    "plot_truncation",
+    "rank_table",
+    "show_images",
+    "summary",
+]

@@ -1,0 +1,137 @@
+"""All eigenvalues of a linear network's Hessians, of any width, from its structure and without the matrix.
+
+For f(x) = W_L .. W_1 x under the squared loss, without biases, `spectrum` restricts the three Hessians to where their
+range lies (`reduced_matrix`). Everything is NumPy, on the host. Symbols as in `signs`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+import checks
+from linear_networks.reduced_matrix import compress, pieces, reduced_matrix
+from linear_networks.second_moments import linear_network
+from ranks import HessianRanks, count, default_rtol
+
+
+class Spectrum(NamedTuple):
+    """All eigenvalues of a symmetric (p, p) matrix."""
+
+    eigenvalues: np.ndarray  # float64, in decreasing order
+    multiplicities: np.ndarray  # int64, at least 1; they add up to p
+
+
+def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
+    """Return all eigenvalues of H_f, H_o and H_L, with their multiplicities.
+
+    The matrices are restricted to pieces of every layer's variations that hold their range (`reduced_matrix.pieces`),
+    after layers wider than both neighbours together have been compressed (`reduced_matrix.compress`); everything else
+    is zero. The size of the restricted matrix T is the rank, 2 q M - L q^2 + q (r + K) in general, M that of the
+    compressed network; for L <= 2 it does not depend on the width, whose only cost is one QR decomposition.
+
+    Args:
+        params, Sxx, Sxy: as in `inertia`; the weights need not be in general position.
+        matrices: which, some of 'functional', 'outer' and 'loss'; the others are None in the result.
+
+    Returns:
+        HessianRanks of Spectrum. Errors are of the size of rounding, relative to the largest |eigenvalue|; those of H_f
+        also relative to Omega, which is a difference. So zeros are eigenvalues that are zero by structure, with their
+        multiplicity, and others that are zero to rounding (`structured_ranks` counts them).
+
+    Raises:
+        TypeError, ValueError: as in `inertia`, or for another name of a matrix.
+        MemoryError: if T and what is needed to find its eigenvalues would not fit.
+    """
+    unknown = [name for name in matrices if name not in HessianRanks._fields]
+    if isinstance(matrices, str) or unknown:
+        raise ValueError(f"matrices must be some of {HessianRanks._fields}, got {matrices!r}")
+    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
+    weights, Sxx, Sxy = _inputs_that_count(weights, Sxx, Sxy)
+    omega = _product(weights) @ Sxx - Sxy.T
+    weights, copies = compress(weights, omega)
+    _check_size(weights, omega)
+    layers = pieces(weights, omega)
+    seen_by_outer = [
+        [piece for piece in found if piece.above is not None and piece.below is not None] for found in layers
+    ]
+    chosen = {
+        "functional": (layers, dict(outer=False), copies),
+        "outer": (seen_by_outer, dict(functional=False), []),
+        "loss": (layers, {}, copies),
+    }
+    found = {}
+    for name in matrices:
+        subspace, terms, extra = chosen[name]
+        T = reduced_matrix(subspace, weights, omega, Sxx, **terms)
+        # In place: with eigenvalues only and Fortran's order LAPACK needs no copy.
+        values = scipy.linalg.eigvalsh(T, overwrite_a=True, check_finite=False) if len(T) else np.zeros(0)
+        del T
+        found[name] = _spectrum(values, extra, p)
+    return HessianRanks(*(found.get(name) for name in HessianRanks._fields))
+
+
+def structured_ranks(spectra):
+    """Return the numerical ranks that follow from `spectrum`: HessianRanks of NumericalRank, None where that is None.
+
+    The threshold is `ranks.default_rtol` of the number of different eigenvalues. `NumericalRank.spectrum` holds each of
+    these once, while `rank` counts it as often as it occurs; the gap is that between the smallest counted and the
+    largest not counted.
+    """
+    return HessianRanks(
+        *(one and count(one.eigenvalues, default_rtol(len(one[0])), one.multiplicities) for one in spectra)
+    )
+
+
+# --- parts of the spectrum
+
+
+def _inputs_that_count(weights, Sxx, Sxy):
+    """Return the same in an orthonormal basis of the inputs' span; weights of inputs outside of it have no effect."""
+    both = np.concatenate([S / (np.linalg.norm(S) or 1.0) for S in (Sxx, Sxy)], axis=1)
+    U, S, _ = np.linalg.svd(both, full_matrices=False)
+    kept = np.finfo(float).eps * S[0] < S
+    if kept.all():
+        return weights, Sxx, Sxy
+    U = U[:, kept]
+    return [weights[0] @ U, *weights[1:]], U.T @ Sxx @ U, U.T @ Sxy
+
+
+def _check_size(weights, omega):
+    """Check the memory for T, from the widths before any basis is made."""
+    widths = [omega.shape[1], *(len(W) for W in weights)]
+    size = 0
+    for i in range(len(weights)):
+        a, b = min(widths[i + 1 :]), min(widths[: i + 1])
+        e = min(widths)
+        size += a * b + e * (widths[i + 1] - a) + e * (widths[i] - b)
+    checks.memory(
+        8 * 1.3 * size**2,
+        f"a reduced matrix T of {size} rows is needed, with its largest blocks",
+        "linear_networks.inertia has the ranks and the signs of all three matrices without T",
+    )
+
+
+def _product(weights):
+    """Return P = W_L .. W_1, multiplied from its narrower end."""
+    if len(weights[-1]) < weights[0].shape[1]:
+        product = weights[-1]
+        for W in reversed(weights[:-1]):
+            product = product @ W
+        return product
+    product = weights[0]
+    for W in weights[1:]:
+        product = W @ product
+    return product
+
+
+def _spectrum(values, copies, p):
+    eigenvalues = [values, *(sign * part.values for part in copies for sign in (1, -1))]
+    multiplicities = [np.ones(len(values), np.int64)]
+    multiplicities += [np.full(len(part.values), part.count) for part in copies for _ in (1, -1)]
+    eigenvalues, multiplicities = np.concatenate(eigenvalues), np.concatenate(multiplicities)
+    zeros = p - multiplicities.sum()
+    if zeros:
+        eigenvalues, multiplicities = np.append(eigenvalues, 0.0), np.append(multiplicities, zeros)
+    order = np.argsort(-eigenvalues, kind="stable")
+    return Spectrum(eigenvalues[order], multiplicities[order])

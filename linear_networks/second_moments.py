@@ -1,0 +1,120 @@
+"""What the Hessians of a linear network under the squared loss depend on: its weights and two sums over the data."""
+
+import itertools
+
+import jax
+import numpy as np
+
+import checks
+from ranks import default_rtol
+
+
+def moments(batches):
+    """Return Sxx = sum_i x_i x_i^T (d, d) and Sxy = sum_i x_i y_i^T (d, K), all that is needed of the data.
+
+    Args:
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
+
+    Raises:
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+    """
+    Sxx = Sxy = None
+    for batch in batches:
+        inputs, targets = (np.asarray(part) for part in batch)
+        checks.float64(inputs=inputs, targets=targets)
+        checks.finite(inputs=inputs, targets=targets)
+        if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets):
+            raise ValueError(
+                f"inputs of shape {inputs.shape} and targets of shape {targets.shape} do not fit; "
+                "they must be (n, d) and (n, K)"
+            )
+        sums = inputs.T @ inputs, inputs.T @ targets
+        Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
+    if Sxx is None:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    return Sxx, Sxy
+
+
+def linear_network(params, Sxx, Sxy):
+    """Return the paper's weights W_l (m_l, m_{l-1}), Sxx and Sxy as NumPy arrays, and p, after checking all of them.
+
+    Args:
+        params: weights [W_1, ..., W_L] of `architectures.fully_connected`, (m_{l-1}, m_l), without biases.
+        Sxx, Sxy: as `moments` returns them.
+
+    Raises:
+        TypeError: for anything but float64 weights without biases.
+        ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
+            semidefinite, or an Sxy whose columns are not in its range.
+    """
+    params = list(params)
+    if not params or any(isinstance(layer, (tuple, list, dict)) for layer in params):
+        raise TypeError(
+            "params must be a list of weight matrices [W_1, ..., W_L], without biases: with biases the structure is "
+            "another one; matrix_free.sketched_ranks and closed_forms.biased_ranks have them"
+        )
+    checks.float64(params=params, Sxx=Sxx, Sxy=Sxy)
+    checks.finite(params=params, Sxx=Sxx, Sxy=Sxy)
+    shapes = [np.shape(weights) for weights in params]
+    if any(len(shape) != 2 or 0 in shape for shape in shapes):
+        raise ValueError(f"every weight matrix must have shape (m_in, m_out), got {shapes}")
+    for layer, (one, other) in enumerate(itertools.pairwise(shapes), start=1):
+        if one[1] != other[0]:
+            raise ValueError(
+                f"the weights do not chain: layer {layer} has {one[1]} outputs and layer {layer + 1} has {other[0]} "
+                f"inputs; the shapes are {shapes}, each (m_in, m_out)"
+            )
+    d, K = shapes[0][0], shapes[-1][1]
+    if np.shape(Sxx) != (d, d) or np.shape(Sxy) != (d, K):
+        raise ValueError(
+            f"for these weights Sxx must have shape {(d, d)} and Sxy {(d, K)}, got {np.shape(Sxx)} and "
+            f"{np.shape(Sxy)}; they are X^T X and X^T Y of inputs X (n, d) and targets Y (n, K)"
+        )
+    weights, Sxx, Sxy = [np.asarray(W).T for W in params], np.asarray(Sxx), np.asarray(Sxy)
+    largest = abs(Sxx).max()
+    if abs(Sxx - Sxx.T).max() > 1e-12 * largest:
+        raise ValueError(
+            f"Sxx must be symmetric, but entries differ from those of its transpose by {abs(Sxx - Sxx.T).max():.1e} "
+            f"(its largest entry is {largest:.1e}); it is X^T X"
+        )
+    Sxx = (Sxx + Sxx.T) / 2
+    directions = np.linalg.eigh(Sxx)
+    smallest, largest = directions[0][[0, -1]]
+    if smallest < -1e-12 * largest:
+        raise ValueError(
+            f"Sxx must be positive semidefinite, but has the eigenvalue {smallest:.1e} (its largest is {largest:.1e}); "
+            "it is X^T X"
+        )
+    outside = _outside(directions, Sxy)
+    # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
+    if outside > 1e-6:
+        # Small inputs look like rounding at the scale of the large ones, but not in units of their own.
+        units, C = correlations(Sxx)
+        outside = min(outside, _outside(np.linalg.eigh(C), Sxy / units[:, None]))
+    if outside > 1e-6:
+        raise ValueError(
+            f"{outside:.1e} of Sxy is outside the range of Sxx, where there are no inputs; take both from the same "
+            "samples, Sxx = X^T X and Sxy = X^T Y"
+        )
+    return weights, Sxx, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def correlations(Sxx):
+    """Return the units u (d,) and C (d, d) of Sxx = diag(u) C diag(u), with ones or zeros on the diagonal of C.
+
+    The unit of an input is its root sum of squares over the samples; an input that is zero has that of the largest.
+
+    Args:
+        Sxx: (d, d), symmetric positive semidefinite to rounding.
+    """
+    squares = np.diag(Sxx)
+    units = np.sqrt(np.where(squares > 0, squares, squares.max())) if squares.max() > 0 else np.ones(len(Sxx))
+    return units, Sxx / units / units[:, None]
+
+
+def _outside(directions, Sxy):
+    """Return how much of Sxy, relative to its norm, is outside the range of a matrix with these eigenvectors."""
+    eigenvalues, U = directions
+    missed = U[:, eigenvalues <= default_rtol(len(U)) * eigenvalues[-1]].T @ Sxy
+    return np.linalg.norm(missed) / (np.linalg.norm(Sxy) or 1.0)

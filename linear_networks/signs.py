@@ -1,0 +1,126 @@
+"""The signs of a linear network's Hessians, of any width, from its structure and without the matrix.
+
+For f(x) = W_L .. W_1 x under the squared loss, without biases, the three Hessians are forms in the variations of the
+weights that depend on the data through Sxx = sum_i x_i x_i^T and Sxy = sum_i x_i y_i^T alone. `inertia` counts their
+positive and negative eigenvalues from two small matrices (`loops`). Everything is NumPy, on the host.
+
+Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]; P = W_L .. W_1, Omega = P Sxx - Sxy^T, M the
+sum of the hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import checks
+from linear_networks.general_position import PERTURBATION, ROUNDING, Decisions
+from linear_networks.loops import conjugate_signs, find_loops, functional_signature, interaction, stationary_form
+from linear_networks.second_moments import linear_network
+from linear_networks.thin_factors import end_to_end, in_bases, input_directions, perturb
+from ranks import HessianRanks
+
+
+class Inertia(NamedTuple):
+    """How many eigenvalues of a symmetric matrix are positive, negative and zero."""
+
+    positive: int
+    negative: int
+    zero: int
+    margin: float  # the smallest of the numbers that decided by not being zero, relative to their scales; at most 1
+
+    @property
+    def rank(self):
+        """The rank of the matrix."""
+        return self.positive + self.negative
+
+
+def inertia(params, Sxx, Sxy):
+    """Return the numbers of positive, negative and zero eigenvalues of H_f, H_o and H_L, at a generic point.
+
+    With s = min(r, K), the loops lambda_i, which are the q nonzero eigenvalues of Omega^T P, and the forms E and G and
+    the function phi of `loops`, where this is derived, for L >= 2
+
+        rank H_f = 2 q (M + s) - L q^2,    signature H_f = S = sum_i (2 c_i - L),    c = ceil((L - 1) |arg lambda| / pi)
+        inertia H_o = (t, 0),    t = q (r + K - q)
+        inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
+
+    positive and negative, c being at least 1. E + G is a form on t dimensions, the tangent space at P of the matrices
+    of rank q: all but at most t of the signs of H_L are those of H_f, half of them negative, about q M. E is zero on
+    all but q (s + K - q) of these dimensions, at most K^2. The cost is that of the products of the weights with q
+    vectors, O(q sum_l m_l m_{l-1}), of the eigenvalues of Sxx, O(d^3), and of those of E + G, O(K^6).
+
+    Args:
+        params: weights [W_1, ..., W_L] of `architectures.fully_connected`, without biases; float64.
+        Sxx: (d, d) float64, sum_i x_i x_i^T.
+        Sxy: (d, K) float64, sum_i x_i y_i^T.
+
+    Returns:
+        HessianRanks of Inertia. The margin is the relative change of the weights and the data that would make zero one
+        of the numbers that decide the signs (`general_position.Decisions`); anything below 1e-11 is declined. Inputs
+        count in units of their own, their root sums of squares.
+
+    Raises:
+        TypeError: for anything but float64 weights without biases.
+        ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
+            semidefinite, or an Sxy whose columns are not in its range.
+        NotGenericError: where a sign is undecided: the product of the weights has not the rank q or Omega not
+            the rank s, a loop is close to zero or equal to another one, two loops are in an exceptional ratio (their
+            powers L or L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets; or where
+            inputs are so small, next to the others, that they may be rounding and r is undecided.
+        MemoryError: if five matrices of the size of E + G would not fit.
+    """
+    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
+    _, scales, _ = directions = input_directions(Sxx)
+    r, K, layers, hidden = len(scales), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
+    q, s, M = min([r, K, *hidden]), min(r, K), sum(hidden)
+    zero = Inertia(0, 0, p, 1.0)
+    if q == 0:
+        return HessianRanks(zero, zero, zero)
+    t, size = q * (r + K - q), q * (s + K - q)
+    checks.memory(
+        8 * 5 * size**2 + 48 * size * q**2,
+        f"five forms of size q (min(r, K) + K - q) = {size} are needed",
+        "Choose fewer outputs, or a narrower layer",
+    )
+    common, functional, loss = Decisions(), Decisions(), Decisions()
+    common.nonzero("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])
+    if layers == 1:
+        outer = Inertia(t, 0, p - t, common.margin)
+        return HessianRanks(zero, outer, outer)
+    network = end_to_end(weights, Sxy, directions, q, common)
+    signature, conjugate, eigenvalues = _signs(network, layers, functional, loss)
+    generator = np.random.default_rng(0)  # any will do, and the same every time
+    for _ in range(2):  # that both move a number by far less than most perturbations do is improbable
+        moved = Decisions(), Decisions()
+        _signs(perturb(network, PERTURBATION, generator), layers, *moved)
+        functional.compare(moved[0], PERTURBATION)
+        loss.compare(moved[1], PERTURBATION)
+    margins = np.minimum.accumulate([common.margin, functional.margin, loss.margin])
+    unseen = 2 * q * M - (layers - 1) * q**2, signature - conjugate  # of H_f where dP = 0: rank and signature
+    form = int(np.sign(eigenvalues).sum()) + t - size
+    return HessianRanks(
+        functional=_inertia(2 * q * (M + s) - layers * q**2, signature, p, margins[1]),
+        outer=_inertia(t, t, p, margins[0]),
+        loss=_inertia(unseen[0] + t, unseen[1] + form, p, margins[2]),
+    )
+
+
+# --- parts of the signs
+
+
+def _signs(network, layers, functional, loss):
+    """Return the signature of H_f, what of it is E's, and the eigenvalues of E + G; note what must not be zero."""
+    sizes, omega = in_bases(network)
+    singular = np.linalg.svd(omega, compute_uv=False)
+    functional.note("the smallest singular value of the product of weights", sizes, ROUNDING * sizes[0])
+    functional.note("the smallest singular value of Omega", singular, ROUNDING * singular[0])
+    loops = find_loops(sizes, omega, functional)
+    phi = interaction(loops, layers, functional)
+    # G is 1 in these coordinates. Added to the matrix of E, it would drown where that is large.
+    eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega)) + 1
+    loss.note("the smallest eigenvalue of E + G", eigenvalues, ROUNDING * abs(eigenvalues).max())
+    return functional_signature(loops, layers), conjugate_signs(loops, phi), eigenvalues
+
+
+def _inertia(rank, signature, p, margin):
+    return Inertia((rank + signature) // 2, (rank - signature) // 2, p - rank, float(margin))

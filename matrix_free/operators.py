@@ -1,0 +1,89 @@
+"""Products with the Hessians: of blocks of vectors, summed over batches, for matrices that do not fit in memory."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import losses
+from hessians import check_arguments, functional_product, linearized, loss_product, outer_product
+
+# --- without the matrix: products with blocks of vectors, summed over batches
+
+
+def loss_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_L of blocks of row vectors V (b, p), H_L that of the sum of the batches' losses.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`. Every
+            product goes through them once more, in whatever order.
+
+    Returns:
+        V (b, p) -> (b, p), compiled once per shape of V and of the batches. Rows sharded over devices stay sharded.
+
+    Raises:
+        TypeError: for anything but float64, or batches that can be gone through only once.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+    """
+    return _over_batches(loss_product, loss, apply_fn, params, batches)
+
+
+def outer_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_o of blocks of row vectors. Arguments and errors as in `loss_products`."""
+    return _over_batches(outer_product, loss, apply_fn, params, batches)
+
+
+def functional_products(loss, apply_fn, params, batches):
+    """Return the function V -> V H_f of blocks of row vectors. Arguments and errors as in `loss_products`."""
+    return _over_batches(functional_product, loss, apply_fn, params, batches)
+
+
+def outer_factor(loss, apply_fn, params, batches):
+    """Return the function V -> V A^T for the factor of H_o = A^T A, A = R J, R^T R = d^2 ell / dF^2.
+
+    The singular values of A are the square roots of H_o's eigenvalues, and come with all their digits: what is 1e-16 of
+    the largest eigenvalue, and drowned in rounding, is 1e-8 of the largest singular value.
+
+    Args:
+        loss: one of the losses in `losses`, whose root R is known (`losses.curvature_root`).
+        apply_fn, params, batches: as in `loss_products`, except that the order of the samples must not change.
+
+    Returns:
+        V (b, p) -> (b, n K), n the number of all samples.
+
+    Raises:
+        TypeError, ValueError: as in `loss_products`; ValueError for a loss whose root is not known.
+    """
+    losses.curvature_root(loss)
+    return _over_batches(_outer_factor, loss, apply_fn, params, batches, add=lambda rows: jnp.concatenate(rows, axis=1))
+
+
+def _outer_factor(loss, apply_fn, params, inputs, targets):
+    """Return v -> A v, flattened."""
+    predictions, jacobian, _ = linearized(apply_fn, params, inputs)
+    root = losses.curvature_root(loss)
+    return lambda v: root(predictions, targets, jacobian(v)).ravel()
+
+
+def _over_batches(product, loss, apply_fn, params, batches, add=sum):
+    if iter(batches) is batches:
+        raise TypeError("batches can be gone through only once, and every product needs them; pass a list or a loader")
+    # On the host, so that the arrays can join vectors on whatever devices.
+    params = jax.tree.map(np.asarray, params)
+    arrays = lambda: ((np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches)
+    samples = 0
+    for inputs, targets in arrays():
+        check_arguments(params, inputs, targets, apply_fn)
+        samples += len(inputs)
+    if not samples:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    return lambda vectors: add([_block(product, loss, apply_fn, params, *batch, vectors) for batch in arrays()])
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _block(product, loss, apply_fn, params, inputs, targets, vectors):
+    return jax.vmap(product(loss, apply_fn, params, inputs, targets))(vectors)

@@ -1,0 +1,144 @@
+"""Numerical ranks of matrices that are known by their products only.
+
+For a matrix too large to be formed, `sketched_rank` counts the eigenvalues of its sketch S = Omega^T H Omega: for a
+symmetric H of rank r and l > r random probes in the columns of Omega, rank(S) = r almost surely. So l products and an
+l x l matrix take the place of p columns and a p x p matrix.
+"""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+
+import checks
+import hessians
+import losses
+from matrix_free.operators import functional_products, loss_products, outer_factor, outer_products
+from matrix_free.random_probes import probes
+from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
+from ranks import HessianRanks, numerical_rank, singular_rank
+
+_MARGIN = 10  # a sketch is large enough for a rank if l >= rank + _MARGIN
+
+_OVERSAMPLING = 1.1  # what a guess is multiplied by: with l = r the smallest eigenvalues would all but vanish
+
+_FIRST = 256  # the number of probes to begin with where there is no guess
+
+_POOR = 1e5  # below this gap of a sketch, an orthonormal basis of the range is made
+
+
+def sketched_rank(matvec, p, guess, key, mesh=None):
+    """Return the numerical rank of a symmetric matrix H that is known by its products only.
+
+    The rank is that of S = Omega^T H Omega, with l random orthonormal columns in Omega. The number l starts a tenth
+    above the guess, or at 256, and doubles, keeping the products made so far, until it exceeds the rank by a margin; at
+    l = p, S is H in another basis. Memory: 2 l^2 numbers and a few blocks of 64 vectors.
+
+    A sketch shrinks the smallest eigenvalues more than the largest, by a factor of five to fifty after a good guess.
+    Where the gap is so small (below 1e5) that this matters, and if 3 l p numbers fit in memory, H is restricted to an
+    orthonormal basis Q of the columns of H Omega instead: the nonzero eigenvalues of Q^T H Q are those of H.
+
+    Args:
+        matvec: V (b, p) -> V H (b, p), such as `matrix_free.loss_products` returns.
+        p: number of rows of H.
+        guess: int, the rank to expect, or None. A wrong one costs time, no more.
+        key: `jax.random` key of the probes.
+        mesh: `jax.sharding.Mesh`: the probes are shared out among its devices, and `matvec` gets the rows of V sharded
+            over them. With several processes (`jax.distributed`), each makes the same call.
+
+    Returns:
+        NumericalRank, its spectrum that of S or of Q^T H Q, (l,).
+
+    Raises:
+        TypeError: for a p or a guess that is not an integer.
+        ValueError: for a negative guess; for a `matvec` that returns NaN, infinity, or another shape or dtype, or is
+            not linear or not symmetric, as its first block shows.
+        MemoryError: if a sketch that is large enough does not fit.
+    """
+    omega, sketch = probes(checks.integer("p", p), key), None
+    for size in _sizes(p, guess):
+        sketch = symmetric_sketch(matvec, omega, size, mesh, sketch)
+        found = numerical_rank(_where_jax_computes(sketch))
+        if found.rank + _MARGIN <= size:
+            break
+    if found.gap < _POOR and size < p:
+        with contextlib.suppress(MemoryError):  # the sketch's own rank then, with a gap that says what it is worth
+            found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, omega, size, mesh)))
+    return found
+
+
+def factor_rank(factor, p, guess, key, mesh=None):
+    """Return the numerical rank of H = A^T A from the singular values of its factor A (m, p).
+
+    The rank is that of A Omega, with l random orthonormal columns in Omega, or, if m > p, of Psi^T A Omega with p of
+    them in Psi. Singular values are square roots of eigenvalues: rounding, at eps of the largest, hides only
+    eigenvalues below eps^2. Memory: 2 l min(m, p) numbers.
+
+    Args:
+        factor: V (b, p) -> V A^T (b, m), such as `matrix_free.outer_factor` returns.
+        p, guess, key, mesh: as in `sketched_rank`.
+
+    Returns:
+        NumericalRank, with threshold, gap and spectrum of singular values.
+
+    Raises:
+        TypeError, ValueError, MemoryError: as in `sketched_rank`, symmetry aside.
+    """
+    p = checks.integer("p", p)
+    m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
+    omega, psi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
+    for size in _sizes(p, guess):
+        sketch = factor_sketch(factor, omega, psi, size, mesh, sketch)
+        found = singular_rank(sketch)
+        if found.rank + _MARGIN <= size:
+            break
+    return found
+
+
+def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=None):
+    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix.
+
+    Those of H_f and H_L are `sketched_rank`s; that of H_o is the `factor_rank` of its factor, for the losses whose root
+    is known (`losses.curvature_root`), and a `sketched_rank` for others. All three use the same probes.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader, in the same order every time.
+        guess: HessianRanks of ints, where a closed form is known.
+        key: `jax.random` key of the probes; by default that of seed 0.
+        mesh: as in `sketched_rank`.
+
+    Returns:
+        HessianRanks of NumericalRank.
+
+    Raises:
+        TypeError, ValueError, MemoryError: as in `matrix_free.loss_products` and `sketched_rank`.
+    """
+    setting = loss, apply_fn, params, batches
+    p, key = hessians.num_params(params), jax.random.key(0) if key is None else key
+    functional, outer, total = guess or (None, None, None)
+    if losses.has_root(loss):
+        found = factor_rank(outer_factor(*setting), p, outer, key, mesh)
+    else:
+        found = sketched_rank(outer_products(*setting), p, outer, key, mesh)
+    return HessianRanks(
+        functional=sketched_rank(functional_products(*setting), p, functional, key, mesh),
+        outer=found,
+        loss=sketched_rank(loss_products(*setting), p, total, key, mesh),
+    )
+
+
+def _sizes(p, guess):
+    """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
+    guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
+    size = int(_OVERSAMPLING * guess) + _MARGIN
+    while size < p:
+        yield size
+        size *= 2
+    yield p
+
+
+def _where_jax_computes(matrix):
+    return matrix if jax.default_backend() == "cpu" else jnp.asarray(matrix)

@@ -1,0 +1,99 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from architectures import fully_connected
+from closed_forms import critical_ranks, linear_ranks
+from data import get_dataset
+from experiments.training import kept_steps, ranks_along, train
+from initializers import get_init
+from losses import get_loss
+
+DATA = get_dataset("gaussian", 90, 0, 3, 3)  # classes that overlap, so that the cross-entropy has a minimum
+
+
+def network(widths, activation="linear", seed=1):
+    init_fn, apply_fn = fully_connected(widths, 3, activation, get_init("glorot"))
+    return apply_fn, init_fn(jax.random.PRNGKey(seed), (-1, 3))[1]
+
+
+def run(optimizer, steps, keep, loss_name="mse", widths=(4,), activation="linear"):
+    apply_fn, params = network(list(widths), activation)
+    return train(get_loss(loss_name), apply_fn, params, DATA.x_train, DATA.y_train, optimizer, steps, keep)
+
+
+def test_steps_of_gradient_descent_written_out():
+    """For L = 1/2 ||X W_1^T W_2^T - Y||^2 with momentum, in NumPy."""
+    training = run(optax.sgd(1e-3, momentum=0.5), 3, [3, 0, 2])
+    x, y, (a, b) = DATA.x_train, DATA.y_train, map(np.asarray, jax.tree.leaves(network([4])[1]))
+    velocity = [np.zeros_like(a), np.zeros_like(b)]
+    for step in range(4):
+        if step in training.params:
+            for found, expected in zip(jax.tree.leaves(training.params[step]), (a, b), strict=True):
+                np.testing.assert_allclose(found, expected, rtol=1e-12)
+        residual = x @ a @ b - y
+        gradient = [x.T @ residual @ b.T, (x @ a).T @ residual]
+        assert training.losses[step] == pytest.approx(0.5 * (residual**2).sum(), rel=1e-12)
+        norm = np.sqrt(sum((each**2).sum() for each in gradient))
+        assert training.gradient_norms[step] == pytest.approx(norm, rel=1e-12)
+        velocity = [0.5 * v + g for v, g in zip(velocity, gradient, strict=True)]
+        a, b = a - 1e-3 * velocity[0], b - 1e-3 * velocity[1]
+    assert list(training.params) == [0, 2, 3]
+    assert len(training.losses) == len(training.gradient_norms) == 4
+
+
+@pytest.mark.parametrize("loss_name", ["mse", "cross"])
+@pytest.mark.parametrize("widths", [[4, 4], [2, 4]], ids=["no bottleneck", "bottleneck"])
+def test_a_linear_network_ends_at_the_ranks_of_a_minimum(loss_name, widths):
+    """H_f at the scale of H_L: 0, or 2 q (s - q) behind a bottleneck."""
+    apply_fn, _ = network(widths)
+    training = run(optax.sgd(1e-3, momentum=0.9), 20000, [0, 20000], loss_name, widths)
+    assert training.gradient_norms[-1] < 1e-11 * training.gradient_norms[0]
+    found = ranks_along(
+        get_loss(loss_name),
+        apply_fn,
+        training,
+        [(DATA.x_train[:12], DATA.y_train[:12]), (DATA.x_train[12:], DATA.y_train[12:])],
+    )
+    assert [each.rank for each in found[0]] == list(linear_ranks(3, 3, widths, loss_name))
+    assert [each.rank for each in found[20000]] == list(critical_ranks(3, 3, widths, loss_name))
+    assert all(each.well_determined for each in found[20000])
+
+
+def test_kept_steps():
+    assert kept_steps(1, 5) == [0, 1]
+    assert kept_steps(1000, 4) == [0, 1, 10, 100, 1000]
+    assert kept_steps(30000)[-1] == 30000
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        kept_steps(0)
+
+
+def test_divergence_names_the_step():
+    with pytest.raises(FloatingPointError, match=r"after \d+ steps, .* diverged; take a smaller learning rate"):
+        run(optax.sgd(10.0), 200, [200])
+
+
+@pytest.mark.parametrize(
+    ("steps", "keep", "message"),
+    [
+        (0, [0], "steps must be at least 1, got 0"),
+        (5, [], r"keep needs steps between 0 and 5, got \[\]"),
+        (5, [2, 6], r"keep needs steps between 0 and 5, got \[2, 6\]"),
+        (5, [-1], "keep must be at least 0, got -1"),
+    ],
+)
+def test_bad_steps(steps, keep, message):
+    with pytest.raises(ValueError, match=message):
+        run(optax.sgd(1e-3), steps, keep)
+
+
+def test_bad_arrays():
+    apply_fn, params = network([4])
+    arguments = optax.sgd(1e-3), 2, [2]
+    single = jax.tree.map(lambda w: w.astype(jnp.float32), params)
+    with pytest.raises(TypeError, match="params must be float64, got float32"):
+        train(get_loss("mse"), apply_fn, single, DATA.x_train, DATA.y_train, *arguments)
+    with pytest.raises(ValueError, match="inputs must be finite"):
+        train(get_loss("mse"), apply_fn, params, np.full_like(DATA.x_train, np.nan), DATA.y_train, *arguments)

@@ -1,0 +1,31 @@
+"""Sums over the data, and the paper's weights; what both refuse is in test_signs.py."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from linear_networks import moments
+from linear_networks.second_moments import linear_network
+
+
+def test_moments_add_up_over_batches():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(10, 3)), rng.normal(size=(10, 2))
+    Sxx, Sxy = moments([(X[:4], Y[:4]), (jnp.asarray(X[4:]), Y[4:])])
+    np.testing.assert_allclose(Sxx, X.T @ X)
+    np.testing.assert_allclose(Sxy, X.T @ Y)
+    with pytest.raises(ValueError, match="batches is empty"):
+        moments([])
+    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
+        moments([(X.astype(np.float32), Y)])
+    with pytest.raises(ValueError, match=r"inputs of shape \(10, 3\) and targets of shape \(9, 2\)"):
+        moments([(X, Y[1:])])
+
+
+def test_the_paper_s_weights():
+    params = [np.ones((3, 4)), 2 * np.ones((4, 2))]
+    weights, Sxx, Sxy, p = linear_network(params, np.eye(3), np.ones((3, 2)))
+    assert [W.shape for W in weights] == [(4, 3), (2, 4)]
+    assert p == 20
+    np.testing.assert_array_equal(Sxx, np.eye(3))
+    np.testing.assert_array_equal(Sxy, np.ones((3, 2)))

@@ -1,0 +1,123 @@
+"""The end-to-end map as a product of thin factors: that it is the map, and that a perturbation has the size it says."""
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+
+from linear_networks import NotGenericError
+from linear_networks.general_position import Decisions
+from linear_networks.thin_factors import end_to_end, in_bases, input_directions, perturb
+
+SHAPES = [[5, 4], [4, 6, 3], [3, 5, 7], [6, 2, 8, 4], [4, 7, 2, 5], [5, 5, 5, 5]]
+
+
+def setting(sizes, samples=20):
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(m_out, m_in)) for m_in, m_out in itertools.pairwise(sizes)]
+    return weights, rng.normal(size=(samples, sizes[0])), rng.normal(size=(samples, sizes[-1]))
+
+
+def network(weights, X, Y):
+    directions = input_directions(X.T @ X)
+    q = min(len(directions[1]), *map(len, weights))
+    return end_to_end(weights, X.T @ Y, directions, q, Decisions()), directions
+
+
+def loops(P, omega, q):
+    """Return the nonzero eigenvalues of Omega^T P, which do not depend on bases and coordinates of inputs."""
+    values = np.linalg.eigvals(omega.T @ P)
+    return np.sort_complex(values[np.argsort(-abs(values))][:q])
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("samples", [2, 20])
+def test_the_factors_make_the_map(sizes, samples):
+    weights, X, Y = setting(sizes, samples)
+    X = X * 10.0 ** np.arange(sizes[0])
+    found, (units, scales, U) = network(weights, X, Y)
+    whitened = X / units @ U / np.sqrt(scales)  # X in the coordinates in which Sxx = 1
+    np.testing.assert_allclose(whitened.T @ whitened, np.eye(len(scales)), atol=1e-10)
+    P = functools.reduce(np.matmul, found.factors)
+    outputs = functools.reduce(lambda h, W: h @ W.T, weights, X)
+    np.testing.assert_allclose(whitened @ P.T, outputs, atol=1e-10 * abs(outputs).max())
+    np.testing.assert_allclose(found.targets, Y.T @ whitened, atol=1e-10)
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_bases_in_which_the_map_is_diagonal(sizes):
+    weights, X, Y = setting(sizes)
+    found, _ = network(weights, X, Y)
+    P, q = functools.reduce(np.matmul, found.factors), min(sizes)
+    singular, omega = in_bases(found)
+    np.testing.assert_allclose(singular, np.linalg.svd(P, compute_uv=False)[:q])
+    diagonal = np.zeros(omega.shape)
+    diagonal[:q, :q] = np.diag(singular)
+    expected = loops(P, P - found.targets, q)
+    np.testing.assert_allclose(loops(diagonal, omega, q), expected, rtol=1e-7, atol=1e-9 * abs(expected).max())
+    np.testing.assert_allclose(np.linalg.norm(omega), np.linalg.norm(P - found.targets))
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_a_perturbation_is_as_large_as_it_says(sizes):
+    weights, X, Y = setting(sizes)
+    exact, _ = network(weights, X, Y)
+    q, size = min(sizes), 1e-6
+    moved = perturb(exact, size, np.random.default_rng(0))
+    for one, other in zip(exact.factors[:-1], moved.factors[:-1], strict=True):
+        assert 0.1 * size < np.linalg.norm(other - one, 2) / np.linalg.norm(one, 2) < 2 * size
+    # One number for all: the singular values of P, whose relative changes are those of Sxx and of the factors together.
+    before, after = in_bases(exact)[0], in_bases(moved)[0]
+    assert abs(after - before).max() < 10 * len(sizes) * size * before[0] / exact.roots.min()
+    assert (after != before).all()
+    assert len(after) == q
+
+
+def test_units_of_the_inputs_do_not_matter():
+    weights, X, Y = setting([4, 3, 5])
+    units = 10.0 ** np.array([0, 3, -2, 1])
+    one, _ = network(weights, X, Y)
+    other, _ = network([weights[0] / units, *weights[1:]], X * units, Y)
+    for a, b in zip(in_bases(one), in_bases(other), strict=True):  # up to the signs of singular vectors
+        np.testing.assert_allclose(np.linalg.svd(np.atleast_2d(a))[1], np.linalg.svd(np.atleast_2d(b))[1])
+    np.testing.assert_allclose(in_bases(one)[0], in_bases(other)[0])
+
+
+def test_inputs_that_may_be_rounding():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 4))
+    assert len(input_directions(X.T @ X)[1]) == 4
+    few = X[:, :2] @ rng.normal(size=(2, 4))
+    assert len(input_directions(few.T @ few)[1]) == 2
+    dead = X * [1, 0, 1, 1]
+    assert len(input_directions(dead.T @ dead)[1]) == 3
+    small = X * [1, 1e-5, 1, 1]  # 1e-10 in Sxx: clear
+    assert len(input_directions(small.T @ small)[1]) == 4
+    for size in (1e-7, 1e-9, 1e-16):
+        tiny = X * [1, size, 1, 1]
+        with pytest.raises(
+            NotGenericError, match=r"the rank of Sxx is 3 at the scale of the largest .* and 4 if every"
+        ):
+            input_directions(tiny.T @ tiny)
+
+
+def test_rounding_is_not_counted_as_inputs():
+    """An Sxx that was rotated into its principal axes: what is left of zeros is rounding, with any correlations."""
+    declined = 0
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, 2)) @ rng.normal(size=(2, 4))
+        _, U = np.linalg.eigh(X.T @ X)
+        rotated = U.T @ (X.T @ X) @ U
+        try:
+            assert len(input_directions((rotated + rotated.T) / 2)[1]) == 2
+        except NotGenericError:
+            declined += 1
+    assert 0 < declined < 50
+
+
+def test_a_product_without_full_rank_is_declined():
+    weights = [np.eye(3), np.diag([1.0, 1.0, 0.0])]
+    with pytest.raises(NotGenericError, match="the smallest singular value of a product of weights is zero up to"):
+        end_to_end(weights, np.ones((3, 3)), input_directions(np.eye(3)), 3, Decisions())

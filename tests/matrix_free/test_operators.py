@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from torch.utils.data import DataLoader
+
+from dataloader import DatasetTorch
+from hessians import num_params, outer_prod
+from matrix_free import functional_products, loss_products, operators, outer_factor, outer_products
+from tests.problems import problem, three
+from tests.test_hessians import LOSSES
+
+# --- products with blocks of vectors, summed over batches
+
+
+def batches(inputs, targets, size=4):
+    return DataLoader(DatasetTorch(inputs, targets), batch_size=size)
+
+
+@pytest.mark.parametrize(("activation", "loss_name", "bias"), [("linear", "mse", False), ("gelu", "cross", True)])
+def test_products(activation, loss_name, bias):
+    loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
+    H_f, H_o, H_L = (np.asarray(matrix) for matrix in three(loss, apply_fn, params, inputs, targets))
+    V = np.random.default_rng(8).normal(size=(7, num_params(params)))
+    for product, matrix in [(functional_products, H_f), (outer_products, H_o), (loss_products, H_L)]:
+        images = product(loss, apply_fn, params, batches(inputs, targets))(V)
+        assert_allclose(images, V @ matrix, atol=1e-13 * abs(V @ matrix).max())
+
+
+@pytest.mark.parametrize("loss_name", LOSSES)
+def test_the_factor_of_the_outer_product(loss_name):
+    loss, apply_fn, params, inputs, targets = problem("tanh", loss_name, bias=True)
+    A = np.asarray(outer_factor(loss, apply_fn, params, batches(inputs, targets))(np.eye(num_params(params)))).T
+    assert A.shape == (9 * 3, num_params(params))
+    expected = np.asarray(outer_prod(loss, apply_fn, params, inputs, targets))
+    assert_allclose(A.T @ A, expected, atol=1e-13 * abs(expected).max())
+
+
+def test_products_are_compiled_once_per_shape():
+    loss, apply_fn, params, inputs, targets = problem(units=(2, 3))
+    before = operators._block._cache_size()
+    for _ in range(3):
+        product = loss_products(loss, apply_fn, params, batches(inputs, targets, size=4))
+        for _ in range(3):
+            product(np.eye(num_params(params)))
+    assert operators._block._cache_size() - before == 2  # batches of 4 and of 1 samples
+
+
+def test_products_check_what_they_are_given():
+    loss, apply_fn, params, inputs, targets = problem()
+    with pytest.raises(TypeError, match="batches can be gone through only once"):
+        loss_products(loss, apply_fn, params, iter([(inputs, targets)]))
+    with pytest.raises(ValueError, match="batches is empty"):
+        outer_products(loss, apply_fn, params, [])
+    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
+        functional_products(loss, apply_fn, params, [(inputs, targets), (inputs.astype(np.float32), targets)])
+    with pytest.raises(ValueError, match=r"predictions have shape \(9, 3\) and targets \(9, 1\)"):
+        outer_factor(loss, apply_fn, params, [(inputs, targets[:, :1])])
+    with pytest.raises(ValueError, match=r"root of .* is not known"):
+        outer_factor(lambda f, y: loss(f, y), apply_fn, params, [(inputs, targets)])

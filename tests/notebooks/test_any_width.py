@@ -1,0 +1,26 @@
+"""notebooks/any_width.ipynb: the committed outputs, and a run with small parameters."""
+
+from tests.notebooks.headless import check_committed, path, run
+
+
+def equal(text):
+    """Return the column that says whether counted signs and those from the structure are equal."""
+    return [line.split()[-2] for line in text.splitlines() if "  H_" in line]
+
+
+def test_committed_outputs():
+    printed = check_committed("any_width", pictures=4)
+    assert equal(printed) == ["yes"] * 3
+    assert "p = 74,000,000: all eigenvalues of three matrices in" in printed
+    assert "rank from signs 20,000,430" in printed
+    assert "too little to be sure" in printed
+    assert "linear_networks.inertia has the ranks and the signs of all three matrices without T" in printed
+    assert "without biases: with biases the structure is another one" in printed
+
+
+def test_a_small_run(tmp_path):
+    settings = ["dim=9", "widths=[4, 3]", "classes=4", "picture_widths=[5]", "wide_dim=16", "wide_width=500"]
+    settings += ["sweep_widths=[5, 10]", "sweep_depths=[3]", "sweep_width=20"]
+    finished = run(path("any_width"), tmp_path, *settings)
+    assert finished.returncode == 0, finished.stderr
+    assert equal(finished.stdout) == ["yes"] * 3

@@ -1,0 +1,26 @@
+"""notebooks/exact_rank.ipynb: the committed outputs, and a run with a small survey."""
+
+import re
+
+from tests.notebooks.headless import check_committed, path, run
+
+
+def test_committed_outputs():
+    text = check_committed("exact_rank", pictures=2)
+    numerical, exact = zip(*re.findall(r"numerical rank (\d+), exact rank (\d+)", text), strict=True)
+    assert numerical != exact  # the example is one where the threshold is wrong
+    assert "NO" not in text
+    judged, right, low, high = map(int, re.search(r"^all +(\d+) +(\d+) +(\d+) +(\d+)$", text, flags=re.M).groups())
+    assert judged == right + low + high
+    assert judged + int(re.search(r"on its kink: (\d+)", text)[1]) >= 3 * 500
+    assert "wrong ranks with a gap of 1e+09 or more: 0" in text
+
+
+def test_a_small_survey_offline(tmp_path):
+    finished = run(path("exact_rank"), tmp_path, "draws=1", "largest=45", "datasets=['digits', 'gaussian']", "seed=7")
+    assert finished.returncode == 0, finished.stderr
+    assert [line.split(":")[0] for line in finished.stdout.splitlines() if "exact rank" in line] == [
+        "H_f",
+        "H_o",
+        "H_L",
+    ]

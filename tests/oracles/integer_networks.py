@@ -1,0 +1,152 @@
+"""Linear networks of integers, whose Hessians and signs are known by exact arithmetic.
+
+The networks are made to be difficult: by their kind, or by bisection, which finds points next to a change of the signs.
+Their Hessians are written out from the definition: f(x) = x W_1 .. W_L has df = sum_k h_k dW_k B_k, h_k the inputs of
+layer k, B_k = W_{k+1} .. W_L, and d^2 f = 2 sum_{k<j} h_k dW_k W_{k+1} .. W_{j-1} dW_j B_j. No automatic
+differentiation, no reduction.
+"""
+
+import functools
+import itertools
+
+import flint
+import numpy as np
+
+from linear_networks import general_position, inertia
+
+MOVING = "plain", "scaled inputs", "scaled weights", "small residuals", "large"  # between which there are sign changes
+
+EXCEPTIONAL = "one scaled input", "low rank", "equal loops", "deficient"
+
+KINDS = *MOVING, *EXCEPTIONAL
+
+SCALE = 2**40  # the points of a line between two arrays of integers
+
+DECLINED = general_position.NotGenericError, np.linalg.LinAlgError, ValueError
+
+
+def hessians(weights, inputs, targets):
+    """Return H_f, H_o and H_L, parameters in the order W_1, W_2, ..., row by row.
+
+    Args:
+        weights: [W_1, ..., W_L], W_l of shape (m_{l-1}, m_l); float64, or Python integers in object arrays.
+        inputs: (n, d).
+        targets: (n, K).
+    """
+    product = lambda first, rest: functools.reduce(np.matmul, rest, first)
+    layers, dtype = len(weights), weights[0].dtype
+    h = [product(inputs, weights[:k]) for k in range(layers + 1)]
+    B = [product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 :]) for k in range(layers)]
+    residuals = h.pop() - targets
+    offsets = np.cumsum([0, *(W.size for W in weights)])
+    functional = np.zeros((offsets[-1], offsets[-1]), dtype=dtype)
+    for k in range(layers):
+        for j in range(k + 1, layers):
+            left = B[j] @ residuals.T @ h[k]  # (m_j, m_{k-1})
+            between = product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 : j])
+            block = left.T[:, None, None, :] * between[None, :, :, None]
+            rows, columns = slice(offsets[k], offsets[k + 1]), slice(offsets[j], offsets[j + 1])
+            functional[rows, columns] = block.reshape(weights[k].size, weights[j].size)
+            functional[columns, rows] = functional[rows, columns].T
+    J = [(h[k][:, None, :, None] * B[k].T[None, :, None, :]).reshape(-1, weights[k].size) for k in range(layers)]
+    J = np.concatenate(J, axis=1)
+    outer = J.T @ J
+    return functional, outer, functional + outer
+
+
+def exact_inertia(matrix):
+    """Return the numbers of positive, negative and zero eigenvalues of a symmetric matrix of integers.
+
+    All roots of its characteristic polynomial are real, so that by Descartes' rule of signs the positive ones are as
+    many as the sign changes of its coefficients; the zero ones are as many as the coefficients that vanish at the end.
+    """
+    coefficients = flint.fmpz_mat([[int(x) for x in row] for row in matrix]).charpoly().coeffs()
+    nonzero = [c > 0 for c in coefficients if c != 0]
+    positive = sum(one != other for one, other in itertools.pairwise(nonzero))
+    zero = next(i for i, c in enumerate(coefficients) if c != 0)
+    return positive, len(matrix) - positive - zero, zero
+
+
+def random_network(rng, kind):
+    """Return weights, inputs and targets of at most 45 parameters and 2 to 6 layers: integers in object arrays."""
+    while True:
+        layers = int(rng.integers(2, 7))
+        sizes = rng.integers(1, 6 if layers < 4 else 4, size=layers + 1)
+        if sizes[1:] @ sizes[:-1] <= 45:
+            break
+    integers = lambda low, high, *shape: rng.integers(low, high + 1, size=shape).astype(object)
+    powers = lambda most, count: np.array([10 ** int(e) for e in rng.integers(0, most + 1, size=count)], dtype=object)
+    weights = [integers(-5, 5, *shape) for shape in itertools.pairwise(sizes)]
+    n = int(rng.integers(1, 9))
+    inputs, targets = integers(-3, 3, n, sizes[0]), integers(-9, 9, n, sizes[-1])
+    if kind == "scaled inputs":
+        inputs = inputs * powers(4, sizes[0])
+    if kind == "one scaled input":  # up to where float64 cannot tell it from rounding
+        inputs[:, 0] *= 10 ** int(rng.integers(4, 12))
+    if kind == "scaled weights":
+        weights = [W * powers(2, W.shape[1]) for W in weights]
+    if kind == "deficient":
+        W = weights[int(rng.integers(layers))]
+        W[-1] = W[0] * int(rng.integers(-2, 3))
+    if kind == "equal loops":  # weights that are diagonal, of ones
+        weights = [
+            np.eye(*W.shape, dtype=object).astype(int).astype(object) * integers(-1, 1, len(W), 1) for W in weights
+        ]
+    outputs = functools.reduce(np.matmul, weights, inputs)
+    if kind == "small residuals":
+        targets = outputs + integers(-1, 1, *outputs.shape)
+    if kind == "low rank":
+        targets = outputs + integers(-3, 3, n, 1) @ integers(-3, 3, 1, sizes[-1])
+    if kind == "large":
+        targets = targets * 10 ** int(rng.integers(2, 8))
+    return weights, inputs, targets
+
+
+def signs(weights, inputs, targets):
+    """Return `linear_networks.inertia` of such a network."""
+    return inertia(
+        [W.astype(float) for W in weights], (inputs.T @ inputs).astype(float), (inputs.T @ targets).astype(float)
+    )
+
+
+def next_to_a_sign_change(rng, kind):
+    """Yield networks of integers at distances from 1e-1 to 1e-13, relative, on both sides of a change of signs.
+
+    One of the arrays, the targets or the weights of a layer, moves on a line between two arrays of integers. If the
+    signs differ at its ends, bisection finds a point where they change. Where a layer, instead of having the numbers
+    W + t D / SCALE, has SCALE W + t D, and the targets are multiplied by SCALE too, the signs are the same.
+    """
+    while True:
+        weights, inputs, targets = random_network(rng, kind)
+        which = int(rng.integers(-1, len(weights)))  # -1: the targets
+        old = weights[which] if which >= 0 else targets
+        sizes = np.maximum(abs(old).max(axis=0) // 5, 1)  # each column changes by its own size
+        change = rng.integers(-9, 10, size=old.shape).astype(object) * sizes
+        at = functools.partial(_moved, weights, inputs, targets, which, change)
+        low, high = 0, SCALE
+        first, last = _known_signs(at(low)), _known_signs(at(high))
+        if first is not None and last is not None and first != last:
+            break
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _known_signs(at(middle)) == first else (low, middle)
+    for exponent in range(1, 14):
+        for side in (-1, 1):
+            yield at(low + side * int(rng.uniform(0.3, 1) * SCALE * 10.0**-exponent))
+
+
+def _moved(weights, inputs, targets, which, change, step):
+    """Return a network with the signs of the one in which `change` step / SCALE is added to one array."""
+    scaled = [SCALE * W if i == which % len(weights) else W for i, W in enumerate(weights)]
+    targets = SCALE * targets
+    if which < 0:
+        return scaled, inputs, targets + step * change
+    scaled[which] = scaled[which] + step * change
+    return scaled, inputs, targets
+
+
+def _known_signs(network):
+    try:
+        return [one[:3] for one in signs(*network)]
+    except DECLINED:
+        return None
