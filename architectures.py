@@ -8,15 +8,16 @@ import jax.numpy as jnp
 
 import checks
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "linear": lambda x: x,
     "relu": jax.nn.relu,
+    "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
     "tanh": jnp.tanh,
     "elu": jax.nn.elu,
-    "sigmoid": jax.nn.sigmoid,
-    "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
     "gelu": functools.partial(jax.nn.gelu, approximate=False),
+    "sigmoid": jax.nn.sigmoid,
 }
+PIECEWISE_LINEAR = "linear", "relu", "leaky_relu"  # those whose Hessians have exact ranks, by the folder `exact`
 
 
 def fully_connected(units, classes, activation, init, bias=False):
@@ -30,7 +31,8 @@ def fully_connected(units, classes, activation, init, bias=False):
     Args:
         units: hidden widths [m_1, ..., m_{L-1}], at least one.
         classes: number of outputs K = m_L.
-        activation: 'linear', 'relu', 'tanh', 'elu', 'sigmoid', 'leaky_relu' (slope 0.01) or 'gelu' (with erf).
+        activation: a name in `ACTIVATIONS`: 'linear', 'relu', 'leaky_relu' (slope 0.01), 'tanh', 'elu', 'gelu' (with
+            erf) or 'sigmoid'.
         init: a function init(key, shape, dtype), such as `initializers.get_init(name)` returns.
         bias: whether every layer adds a bias b_l, drawn from a Gaussian of mean 0 and variance 1 / m_{l-1}.
 
@@ -47,7 +49,7 @@ def fully_connected(units, classes, activation, init, bias=False):
     """
     hidden = checks.widths(units)
     outputs = checks.integer("classes", classes)
-    sigma = checks.choice("activation", activation, _ACTIVATIONS)
+    sigma = checks.choice("activation", activation, ACTIVATIONS)
     if not callable(init):
         raise TypeError(f"init must be a function init(key, shape, dtype), got {init!r}; pass get_init('glorot')")
 

@@ -1,6 +1,6 @@
 """Small image data sets as float64 arrays: select the classes, encode the targets, shrink the images.
 
-Downloads go to the folder `downloads` beside this file, or to the one that the environment variable HESSIAN_DATA names.
+Downloads go to the folder that the environment variable HESSIAN_DATA names, or else to `downloads` in `home()`.
 """
 
 import math
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import platformdirs
 import torch
 import torchvision
 from sklearn.datasets import load_digits
@@ -53,7 +54,7 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
             or classes than there are.
         RuntimeError: if a download fails or its files are damaged.
     """
-    load = checks.choice("dataset", name, _LOADERS)
+    load = checks.choice("dataset", _ALIASES.get(name, name), DATASETS)
     wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
     dim, classes = checks.integer("dim", dim), checks.integer("classes", classes)
     if load is None:
@@ -67,6 +68,16 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
         splits = [_select(name, split, load(split == "train"), n, dim, classes) for split, n in wanted.items()]
     (x_train, y_train), (x_test, y_test) = [(inputs, _encode(labels, classes)) for inputs, labels in splits]
     return Dataset(x_train, y_train, x_test, y_test)
+
+
+def home():
+    """Return the folder that holds `downloads` and `results`.
+
+    For a checkout of this project, and so for an editable install, it is the checkout. For any other install it is a
+    folder of the user's, such as ~/.local/share/hessian-rank on Linux.
+    """
+    here = Path(__file__).parent
+    return here if (here / "pyproject.toml").exists() else platformdirs.user_data_path("hessian-rank")
 
 
 def _select(name, split, loaded, n, dim, classes):
@@ -107,7 +118,7 @@ def _digits(train):
 
 def _torchvision(name):
     def load(train):
-        folder = Path(os.environ.get("HESSIAN_DATA") or Path(__file__).parent / "downloads")
+        folder = Path(os.environ.get("HESSIAN_DATA") or home() / "downloads")
         source = getattr(torchvision.datasets, name)
         try:
             try:
@@ -138,11 +149,11 @@ def _gaussian(wanted, dim, classes, seed):
     ]
 
 
-_LOADERS = {
+DATASETS = {
     "digits": _digits,
     "MNIST": _torchvision("MNIST"),
     "FashionMNIST": _torchvision("FashionMNIST"),
     "CIFAR10": _torchvision("CIFAR10"),
-    "CIFAR": _torchvision("CIFAR10"),
     "gaussian": None,
 }
+_ALIASES = {"CIFAR": "CIFAR10"}  # the name in the paper's notebook

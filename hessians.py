@@ -6,23 +6,67 @@ network's outputs on a batch, ell(F, Y) the loss. By the chain rule
     H_L = J^T (d^2 ell / dF^2) J  +  sum_ik (d ell / dF_ik) d^2 F_ik / dtheta^2  =  H_o + H_f,     J = dF / dtheta.
 
 Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time: no Jacobian of size
-n x K x p and no tensor of size n x K x p x p is ever formed. For networks whose (p, p) matrix does not fit in memory,
-`loss_products`, `outer_products`, `functional_products` and `outer_factor` are the products themselves, of blocks of
-vectors and summed over batches; `matrix_free.sketched_ranks` needs nothing else.
+n x K x p and no tensor of size n x K x p x p is ever formed. `loss_matvec`, `outer_matvec` and `functional_matvec` are
+these products. For networks whose (p, p) matrix does not fit in memory, `matrix_free` is built on them too, and `exact`
+carries them out modulo a prime.
 
 Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
 lambda made inside it is new each time. (`losses` and `architectures` return the same ones whenever they are asked.)
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import checks
+import losses
 
 _BLOCK = 128  # unit vectors at a time; from 64 to 512 the time hardly changes, the memory grows with it
+
+
+class HessianTriple(NamedTuple):
+    """One value for each of the three matrices: the matrices, their ranks, their spectra, or their names."""
+
+    functional: object  # of H_f
+    outer: object  # of H_o
+    loss: object  # of H_L
+
+
+SYMBOLS = HessianTriple(functional="H_f", outer="H_o", loss="H_L")  # in plain text, for printed lines and messages
+
+
+def dense_hessians(loss, apply_fn, params, batches):
+    """Return H_f, H_o and H_L, each summed over the batches: the Hessians of the sum of the batches' losses.
+
+    Args:
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        apply_fn: F(params, inputs) -> (n, K).
+        params: pytree of float64 arrays, p numbers in all.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
+
+    Returns:
+        HessianTriple of (p, p) arrays, symmetric to rounding.
+
+    Raises:
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+        MemoryError: if five such matrices would not fit in memory.
+    """
+    check_memory(num_params(params))
+    loss_params = losses.of_params(loss, apply_fn)
+    functional = outer = total = None
+    for inputs, targets in batches:
+        batch = params, np.asarray(inputs), np.asarray(targets)
+        functional = _add(functional, functional_hessian(loss, apply_fn, *batch))
+        outer = _add(outer, outer_prod(loss, apply_fn, *batch))
+        total = _add(total, loss_hessian(loss_params, *batch))
+    if total is None:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    return HessianTriple(functional, outer, total)
 
 
 def loss_hessian(loss_params, params, inputs, targets):
@@ -94,12 +138,12 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
 # --- the products with one vector, which can be traced, vmapped and compiled, and do not check their arguments
 
 
-def loss_product(loss, apply_fn, params, inputs, targets):
+def loss_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> H_L v, the derivative of the gradient along v; v and H_L v have shape (p,)."""
     return _hessian_product(lambda w: loss(apply_fn(w, inputs), targets), params)
 
 
-def outer_product(loss, apply_fn, params, inputs, targets):
+def outer_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: forward through the network, the loss's Hessian, backward."""
     predictions, jacobian, theta = linearized(apply_fn, params, inputs)
     transposed = jax.linear_transpose(jacobian, theta)
@@ -107,7 +151,7 @@ def outer_product(loss, apply_fn, params, inputs, targets):
     return lambda v: transposed(curvature(jacobian(v)))[0]
 
 
-def functional_product(loss, apply_fn, params, inputs, targets):
+def functional_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
     alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
     return _hessian_product(lambda w: jnp.vdot(alpha, apply_fn(w, inputs)), params)
@@ -133,7 +177,7 @@ def check_memory(p, matrices=5):
         f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed",
         f"That is enough for p = {largest}: choose smaller widths or a smaller dim, or find the ranks without the "
         "matrix, by matrix_free.sketched_ranks (notebooks/large_networks.ipynb) or sketched_rank with "
-        "matrix_free.loss_products",
+        "matrix_free.loss_operator",
     )
 
 
@@ -156,12 +200,12 @@ def _loss_hessian(loss_params, params, inputs, targets):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _outer_prod(loss, apply_fn, params, inputs, targets):
-    return _matrix(outer_product(loss, apply_fn, params, inputs, targets), params)
+    return _matrix(outer_matvec(loss, apply_fn, params, inputs, targets), params)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _functional_hessian(loss, apply_fn, params, inputs, targets):
-    return _matrix(functional_product(loss, apply_fn, params, inputs, targets), params)
+    return _matrix(functional_matvec(loss, apply_fn, params, inputs, targets), params)
 
 
 def _hessian_product(function, params):
@@ -174,6 +218,10 @@ def linearized(apply_fn, params, inputs):
     """Return F(theta), the map v -> J v, and theta."""
     theta, unravel = ravel_pytree(params)
     return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
+
+
+def _add(total, matrix):
+    return matrix if total is None else total + matrix
 
 
 def _matrix(product, params):

@@ -4,7 +4,7 @@ import jax
 
 import checks
 
-_INITIALIZERS = {
+INITIALIZERS = {
     "glorot": jax.nn.initializers.glorot_normal(),
     "uniform": jax.nn.initializers.lecun_uniform(),
     "orthogonal": jax.nn.initializers.orthogonal(),
@@ -28,4 +28,4 @@ def get_init(name):
     Raises:
         ValueError: for any other name.
     """
-    return checks.choice("initialization", name, _INITIALIZERS)
+    return checks.choice("initialization", name, INITIALIZERS)

@@ -50,7 +50,8 @@ def log_cosh(predictions, targets):
     return jnp.sum(jnp.logaddexp(residual, -residual) - jnp.log(2.0))
 
 
-_LOSSES = {"mse": squared, "cross": cross_entropy, "cosh": log_cosh}
+LOSSES = {"mse": squared, "cross": cross_entropy, "cosh": log_cosh}
+NULL_DIRECTIONS = {"mse": 0, "cross": 1, "cosh": 0}  # dimensions of the kernel of d^2 loss / df^2, of K
 
 
 def get_loss(name):
@@ -59,7 +60,7 @@ def get_loss(name):
     Raises:
         ValueError: for any other name.
     """
-    return checks.choice("loss", name, _LOSSES)
+    return checks.choice("loss", name, LOSSES)
 
 
 @functools.lru_cache(maxsize=64)
@@ -100,7 +101,7 @@ def curvature_root(loss):
         known = ", ".join(function.__name__ for function in _ROOTS)
         raise ValueError(
             f"the root of {loss!r}'s Hessian is not known, only those of losses.{known}; H_o itself, "
-            "matrix_free.outer_products, needs no root"
+            "matrix_free.outer_operator, needs no root"
         )
     return _ROOTS[loss]
 

@@ -7,20 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import checks
-import hessians
-import losses
+from hessians import HessianTriple, dense_hessians
 
 # From notebooks/exact_rank.ipynb, over 1500 matrices with exact ranks: with a gap of 1e9 or more none was wrong; the
 # largest gap of a wrong one was 4e8, a nonzero eigenvalue having sunk to the size of rounding errors.
 WELL_DETERMINED = 1e9
-
-
-class HessianRanks(NamedTuple):
-    """One value for each of the three matrices: ranks, measured or predicted, or anything else that comes in threes."""
-
-    functional: object  # of H_f
-    outer: object  # of H_o
-    loss: object  # of H_L
 
 
 class NumericalRank(NamedTuple):
@@ -99,23 +90,15 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
             themselves; it is then counted at the scale of H_L, where a vanishing H_f has rank 0.
 
     Returns:
-        HessianRanks of NumericalRank.
+        HessianTriple of NumericalRank.
 
     Raises:
-        TypeError, ValueError: as in `hessians.loss_hessian`.
-        MemoryError: if five such matrices would not fit in memory.
+        TypeError, ValueError, MemoryError: as in `hessians.dense_hessians`.
     """
-    hessians.check_memory(hessians.num_params(params))
-    loss_params = losses.of_params(loss, apply_fn)
-    functional = outer = total = 0
-    for inputs, targets in batches:
-        batch = np.asarray(inputs), np.asarray(targets)
-        functional += hessians.functional_hessian(loss, apply_fn, params, *batch)
-        outer += hessians.outer_prod(loss, apply_fn, params, *batch)
-        total += hessians.loss_hessian(loss_params, params, *batch)
+    functional, outer, total = dense_hessians(loss, apply_fn, params, batches)
     outer, total = numerical_rank(outer), numerical_rank(total)
     scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
-    return HessianRanks(numerical_rank(functional, scale=scale), outer, total)
+    return HessianTriple(numerical_rank(functional, scale=scale), outer, total)
 
 
 def singular_rank(matrix):

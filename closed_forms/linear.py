@@ -15,7 +15,8 @@ the docstrings say, and everything is judged by exact ranks over a thousand rand
 """
 
 import checks
-from ranks import HessianRanks
+from hessians import HessianTriple
+from losses import NULL_DIRECTIONS
 
 
 def outer_rank(r, outputs, units):
@@ -77,7 +78,7 @@ def effective_outputs(classes, loss_name):
     Raises:
         ValueError: for a loss without a closed form.
     """
-    lost = checks.choice("loss", loss_name, {"mse": 0, "cross": 1, "cosh": 0})
+    lost = checks.choice("loss", loss_name, NULL_DIRECTIONS)
     return checks.integer("classes", classes, minimum=1 + lost) - lost
 
 
@@ -92,13 +93,13 @@ def linear_ranks(r, classes, units, loss_name="mse", residual_rank=None):
         residual_rank: w = rank(sum_i (dl/df)_i x_i^T), if it is not that of residuals in general position.
 
     Returns:
-        HessianRanks of ints.
+        HessianTriple of ints.
 
     Raises:
         TypeError, ValueError: for anything but integers in their ranges, or another loss.
     """
     symbols = _symbols(r, classes, units, loss_name)
-    return HessianRanks(
+    return HessianTriple(
         functional=functional_rank(*symbols, residual_rank),
         outer=outer_rank(*symbols),
         loss=loss_rank(*symbols, residual_rank),
@@ -133,7 +134,7 @@ def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balance
         balanced: whether the residuals add up to zero.
 
     Returns:
-        HessianRanks of ints.
+        HessianTriple of ints.
 
     Raises:
         TypeError, ValueError: as in `linear_ranks`.
@@ -141,19 +142,19 @@ def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balance
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     outer = outputs + outer_rank(*symbols)
     if balanced:
-        return HessianRanks(
+        return HessianTriple(
             functional=functional_rank(*symbols, residual_rank),
             outer=outer,
             loss=outputs + loss_rank(*symbols, residual_rank),
         )
     w = _residual_rank(residual_rank, min(r + 1, outputs), least=1)
     if not units:
-        return HessianRanks(0, outer, outer)
+        return HessianTriple(0, outer, outer)
     total, layers, h = sum(units), len(units) + 1, min(w - 1, *units)
     last = max((j for j, width in enumerate(units) if width == h), default=0)
     coupled = 2 * (1 + h) * total - 2 * sum(width - h for width in units[:last])
     functional = coupled + 2 * h * w - layers * h * (h + 1)
-    return HessianRanks(functional, outer, outer + coupled - (layers - 1) * h * (h + 1))
+    return HessianTriple(functional, outer, outer + coupled - (layers - 1) * h * (h + 1))
 
 
 def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=False):
@@ -177,7 +178,7 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
         bias: whether every layer has a bias.
 
     Returns:
-        HessianRanks of ints.
+        HessianTriple of ints.
 
     Raises:
         TypeError, ValueError: as in `linear_ranks`.
@@ -185,7 +186,7 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     q = min(r, outputs, *units)
     outer = outer_rank(*symbols) + (outputs if bias else 0)
-    return HessianRanks(2 * q * _residual_rank(residual_rank, min(r, outputs) - q) if units else 0, outer, outer)
+    return HessianTriple(2 * q * _residual_rank(residual_rank, min(r, outputs) - q) if units else 0, outer, outer)
 
 
 def flag_rank(inner, outer):

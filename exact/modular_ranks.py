@@ -1,16 +1,16 @@
 """Exact ranks: the Hessian over a finite field, without rounding and without a tolerance.
 
-A float64 number is an integer times a power of two. For a network of sums, products and comparisons (linear, relu,
-leaky_relu) under the squared loss, every entry of a Hessian is therefore a rational number with a power of two as its
-denominator, and can be computed modulo an odd prime P. The rank r_P of the matrix modulo P obeys
+A float64 number is an integer times a power of two. Take a network of sums, products and comparisons (linear, relu,
+leaky_relu) under the squared loss. Every entry of its Hessians is then a fraction whose denominator is a power of two,
+and can be computed modulo an odd prime P. The rank modulo P obeys
 
-    r_P <= rank(H),  with equality unless P divides every minor of H of the size of its rank,
+    rank_P(H) <= rank(H),    with equality unless P divides every minor of H of the size of its rank.
 
-so r_P is a proven lower bound, and for a random prime near 2^31 almost surely the rank; an upper bound from theory that
-it reaches is thereby proven to be attained.
+So rank_P(H) is a proven lower bound, and for a random prime near 2^31 it is almost surely the rank. An upper bound from
+theory that it reaches is thereby proven to be attained.
 
-The products with H, as they stand in `hessians`, are traced once to a jaxpr, which `interpreter` carries out over F_P;
-ranks of matrices over F_P are FLINT's.
+The products with H, as they stand in `hessians`, are traced once to a jaxpr, which `interpreter` carries out over F_P.
+Ranks of matrices over F_P are FLINT's.
 """
 
 import functools
@@ -25,10 +25,10 @@ import checks
 import hessians
 from exact.finite_field import matmul
 from exact.interpreter import Number, interpret, number
-from ranks import HessianRanks
+from hessians import HessianTriple
 
 _BLOCK = 128  # probes at a time
-_MARGIN = 8  # a sketch of size l is trusted for ranks up to l - _MARGIN
+_SPARE = 8  # spare probes: a sketch of size N is trusted for ranks up to N - _SPARE
 
 
 class UndecidedError(ValueError):
@@ -43,48 +43,47 @@ class ExactRank(NamedTuple):
     ranks: tuple  # the rank modulo each of them
 
 
-def exact_ranks(loss, apply_fn, params, inputs, targets, guess=None, primes=None, seed=0):
-    """Return the exact ranks of H_f, H_o and H_L of a batch at these very float64 numbers.
+def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0):
+    """Return the exact ranks of H_f, H_o and H_L, summed over batches, at these very float64 numbers.
 
-    The rank modulo P is that of the sketch S = Omega^T H Omega, with l random columns in Omega: rank(S) <= rank(H)
-    always, and rank(S) = min(l, rank(H)) except with a probability below 2 l / P. The number l starts at the guess, or
-    at 512, and doubles until it exceeds the rank by a margin; from l = p on S is the whole matrix H.
+    The rank modulo P is that of the sketch S = Psi^T H Psi, with N random columns in Psi. Always
+    rank_P(S) <= rank_P(H), and rank_P(S) = min(N, rank_P(H)) except with a probability below 2 N / P. The number N
+    starts at the guess, or at 512, and doubles until it exceeds the rank by eight. From N = p on, S is the whole H.
 
     Args:
         loss: ell(predictions (n, K), targets (n, K)) -> scalar, polynomial in the predictions: `losses.squared`.
         apply_fn: F(params, inputs) -> (n, K), piecewise polynomial: linear, relu or leaky_relu.
         params: pytree of float64 arrays, p numbers in all.
-        inputs: (n, d) float64.
-        targets: (n, K) float64.
-        guess: HessianRanks of ints, where a closed form is known: it sets the sizes of the first sketches, no more.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+        guess: HessianTriple of ints, where a closed form is known: it sets the sizes of the first sketches, no more.
         primes: odd primes below 2^31; two random ones of 31 bits by default.
         seed: of the default primes and the probes.
 
     Returns:
-        HessianRanks of ExactRank.
+        HessianTriple of ExactRank.
 
     Raises:
-        TypeError, ValueError: for arrays as in `hessians`; numbers that are not odd primes below 2^31; a loss or
-            activation without an exact form.
+        TypeError, ValueError: for arrays as in `hessians`, or no batches; for numbers that are not odd primes below
+            2^31; for a loss or activation without an exact form.
         UndecidedError: for a comparison, relu's say, that is too close to call, where the Hessian is not defined.
         MemoryError: if the probes and their products would not fit.
     """
     primes = random_primes(2, seed) if primes is None else tuple(primes)
-    products = _products(loss, apply_fn, params, inputs, targets)
+    products = _products(loss, apply_fn, params, batches)
     p = hessians.num_params(params)
     found = []
-    for product, start in zip(products, guess or (512 - 2 * _MARGIN,) * 3, strict=True):
-        ranks = [_rank_modulo(prime, product, p, start + 2 * _MARGIN, seed) for prime in map(_odd_prime, primes)]
+    for product, start in zip(products, guess or (512 - 2 * _SPARE,) * 3, strict=True):
+        ranks = [_rank_modulo(prime, product, p, start + 2 * _SPARE, seed) for prime in map(_odd_prime, primes)]
         found.append(ExactRank(max(ranks), primes, tuple(ranks)))
-    return HessianRanks(*found)
+    return HessianTriple(*found)
 
 
-def exact_hessians(loss, apply_fn, params, inputs, targets, prime):
-    """Return H_f, H_o and H_L modulo a prime, HessianRanks of int64 arrays (p, p) in [0, P). Arguments as above."""
+def exact_hessians(loss, apply_fn, params, batches, prime):
+    """Return H_f, H_o and H_L modulo a prime, HessianTriple of int64 arrays (p, p) in [0, P). Arguments as above."""
     hessians.check_memory(hessians.num_params(params), matrices=5)
     identity = np.eye(hessians.num_params(params), dtype=np.int64)
-    products = _products(loss, apply_fn, params, inputs, targets)
-    return HessianRanks(*(product(identity, _odd_prime(prime)) for product in products))
+    products = _products(loss, apply_fn, params, batches)
+    return HessianTriple(*(product(identity, _odd_prime(prime)) for product in products))
 
 
 def random_primes(count, seed=0):
@@ -118,7 +117,7 @@ def _rank_modulo(prime, product, p, size, seed):
         more = generator.integers(prime, size=(size - len(probes), p))
         probes, images = np.concatenate([probes, more]), np.concatenate([images, product(more, prime)])
         rank = _flint_rank(matmul(images, probes.T, prime), prime)
-        if rank <= size - _MARGIN:
+        if rank <= size - _SPARE:
             return rank
         size *= 2
     _check_memory(p, p)
@@ -141,27 +140,38 @@ def _check_memory(size, p):
 # --- products with the Hessians over F_P
 
 
-_PRODUCTS = HessianRanks(hessians.functional_product, hessians.outer_product, hessians.loss_product)
+_MATVECS = HessianTriple(hessians.functional_matvec, hessians.outer_matvec, hessians.loss_matvec)
 
 
-def _products(loss, apply_fn, params, inputs, targets):
+def _products(loss, apply_fn, params, batches):
     """Return, for each matrix, the function (vectors (b, p) int64, prime) -> H vectors (b, p) int64, NumPy."""
-    hessians.check_arguments(params, inputs, targets, apply_fn)
-    arrays = params, np.asarray(inputs), np.asarray(targets)
+    batches = [(np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches]
+    if not batches:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    for inputs, targets in batches:
+        hessians.check_arguments(params, inputs, targets, apply_fn)
 
-    def product(kind, vectors, prime):
-        exact = jax.tree.map(lambda x: number(x, prime), arrays)
-        images = np.empty_like(vectors)
+    def product(matvec, vectors, prime):
+        images = np.zeros_like(vectors)
         block = min(_BLOCK, len(vectors))
-        for first in [*range(0, len(vectors) - block, block), len(vectors) - block]:
-            rows = slice(first, first + block)
-            images[rows], undecided = _product(kind, loss, apply_fn, exact, vectors[rows], prime)
-            for name, count in undecided.items():
-                if count:
-                    raise UndecidedError(_UNDECIDED[name.startswith("div")].format(count=count, name=name.split()[0]))
+        for batch in batches:
+            parts = np.empty_like(vectors)
+            exact = jax.tree.map(lambda x: number(x, prime), (params, *batch))
+            for first in [*range(0, len(vectors) - block, block), len(vectors) - block]:
+                rows = slice(first, first + block)
+                part, undecided = _product(matvec, loss, apply_fn, exact, vectors[rows], prime)
+                _check_decided(undecided)
+                parts[rows] = part
+            images = (images + parts) % prime
         return images
 
-    return HessianRanks(*(functools.partial(product, kind) for kind in _PRODUCTS))
+    return HessianTriple(*(functools.partial(product, matvec) for matvec in _MATVECS))
+
+
+def _check_decided(undecided):
+    for name, count in undecided.items():
+        if count:
+            raise UndecidedError(_UNDECIDED[name.startswith("div")].format(count=count, name=name.split()[0]))
 
 
 _UNDECIDED = {
@@ -172,9 +182,9 @@ _UNDECIDED = {
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _product(kind, loss, apply_fn, exact, vectors, prime):
+def _product(matvec, loss, apply_fn, exact, vectors, prime):
     def rows(params, inputs, targets, vectors):
-        return jax.vmap(kind(loss, apply_fn, params, inputs, targets))(vectors)
+        return jax.vmap(matvec(loss, apply_fn, params, inputs, targets))(vectors)
 
     is_number = lambda leaf: isinstance(leaf, Number)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.residue.shape, float), exact, is_leaf=is_number)

@@ -6,18 +6,17 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from architectures import fully_connected
+from architectures import PIECEWISE_LINEAR, fully_connected
 from closed_forms import biased_ranks, linear_ranks
 from data import get_dataset
 from exact import UndecidedError, exact_ranks
-from initializers import get_init
+from hessians import HessianTriple
+from initializers import INITIALIZERS, get_init
 from losses import squared
-from ranks import HessianRanks, dense_ranks
+from ranks import dense_ranks
 
 # (dim, hidden widths, outputs): bottlenecks first, in the middle and last, one to four hidden layers, p from 42 to 600
 SHAPES = (9, (3, 4), 1), (16, (6,), 4), (25, (5, 10), 10), (16, (12, 4, 8), 5), (25, (12, 10), 10), (9, (9, 9, 9, 9), 9)
-
-ACTIVATIONS = "linear", "relu", "leaky_relu"
 
 
 class Trial(NamedTuple):
@@ -46,9 +45,9 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
         pool: number of images that they are drawn from.
     """
     generator = np.random.default_rng(seed)
-    names, initializers = itertools.cycle(datasets), itertools.cycle(["glorot", "uniform", "orthogonal"])
+    names, initializers = itertools.cycle(datasets), itertools.cycle(INITIALIZERS)
     trials = []
-    for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, ACTIVATIONS, [False, True]):
+    for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, PIECEWISE_LINEAR, [False, True]):
         layers = list(itertools.pairwise([dim, *widths, outputs]))
         if sum(m_in * m_out + bias * m_out for m_in, m_out in layers) > largest:
             continue
@@ -62,26 +61,26 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
             init_fn, _ = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
             _, params = init_fn(jax.random.PRNGKey(generator.integers(2**31)), (-1, dim))
             setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
-            trials += judge(setting, apply_fn, params, data.x_train[rows], data.y_train[rows])
+            trials += judge(setting, squared, apply_fn, params, [(data.x_train[rows], data.y_train[rows])])
     return trials
 
 
-def judge(setting, apply_fn, params, inputs, targets):
-    """Return the Trials of the three matrices of one network under the squared loss."""
-    numerical = dense_ranks(squared, apply_fn, params, [(inputs, targets)])
+def judge(setting, loss, apply_fn, params, batches):
+    """Return the Trials of the three matrices of one network; `setting` is a text that names it."""
+    numerical = dense_ranks(loss, apply_fn, params, batches)
     try:
-        exact = [found.rank for found in exact_ranks(squared, apply_fn, params, inputs, targets)]
+        exact = [found.rank for found in exact_ranks(loss, apply_fn, params, batches)]
     except UndecidedError:
         exact = [None] * 3
     trials = []
-    for field, found, truth in zip(HessianRanks._fields, numerical, exact, strict=True):
+    for field, found, truth in zip(HessianTriple._fields, numerical, exact, strict=True):
         sizes = abs(found.spectrum)
         trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
     return trials
 
 
 def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
-    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianRanks of ints.
+    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianTriple of ints.
 
     Exact ranks are proven lower bounds, and without biases the closed forms proven upper ones: where the two agree, the
     bound is attained.
@@ -94,5 +93,5 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
         predicted = biased_ranks(min(dim, samples - 1), outputs, widths)
     else:
         predicted = linear_ranks(min(dim, samples), outputs, widths)
-    exact = exact_ranks(squared, apply_fn, params, inputs, targets, guess=predicted)
-    return predicted, HessianRanks(*(found.rank for found in exact))
+    exact = exact_ranks(squared, apply_fn, params, [(inputs, targets)], guess=predicted)
+    return predicted, HessianTriple(*(found.rank for found in exact))

@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 import jax
 
-from architectures import fully_connected
+from architectures import ACTIVATIONS, fully_connected
 from closed_forms import biased_ranks, linear_ranks
+from data import DATASETS
 from hessians import num_params
-from initializers import get_init
-from losses import get_loss
+from initializers import INITIALIZERS, get_init
+from losses import LOSSES, get_loss
+
+CHOICES = {"dataset": DATASETS, "activation": ACTIVATIONS, "init_name": INITIALIZERS, "loss_name": LOSSES}
 
 
 class Setting(NamedTuple):
-    """The hyperparameters of the notebooks, as in `hessian_rank.ipynb`, the seed of the weights aside."""
+    """The hyperparameters of the notebooks, the seed of the weights aside, with their defaults."""
 
     dataset: str = "digits"
     n_train: int = 50
@@ -23,10 +26,7 @@ class Setting(NamedTuple):
     bias: bool = False
     init_name: str = "glorot"
     loss_name: str = "mse"
-    bs: int = 100
-
-
-# --- one point
+    bs: int = 10
 
 
 def parameters(setting):

@@ -17,14 +17,12 @@ import jax
 import numpy as np
 
 import checks
-from data import get_dataset
+from data import get_dataset, home
 from experiments.setting import Setting, closed_forms, network, parameters
-from hessians import num_params
+from hessians import HessianTriple, num_params
 from losses import get_loss
 from matrix_free import sketched_ranks
-from ranks import HessianRanks, NumericalRank, dense_ranks, singular_rank
-
-RESULTS = Path(__file__).parent.parent / "results" / "sweeps"
+from ranks import NumericalRank, dense_ranks, singular_rank
 
 _DENSE = 1500  # parameters; up to here the matrices take no longer than products with probes, and have a larger gap
 
@@ -36,8 +34,8 @@ class Point(NamedTuple):
     seed: int  # of the initial weights
     parameters: int  # p
     r: int  # rank of the data, of the centred ones with biases
-    measured: HessianRanks  # of NumericalRank, their spectra left out
-    predicted: HessianRanks  # of int: the closed forms, of the linear network of the same shape
+    measured: HessianTriple  # of NumericalRank, their spectra left out
+    predicted: HessianTriple  # of int: the closed forms, of the linear network of the same shape
 
 
 def run_sweep(setting, variable, values, seeds, path, bar=None):
@@ -100,7 +98,7 @@ def results_file(setting, variable, folder=None):
     """Return the path of a results file, another one for every setting and variable, in results/sweeps by default."""
     digest = hashlib.sha256(_header(setting, variable).encode()).hexdigest()[:10]
     return (
-        Path(folder or RESULTS)
+        Path(folder or home() / "results" / "sweeps")
         / f"{variable}-{setting.dataset}-{setting.activation}-{setting.loss_name}-{digest}.jsonl"
     )
 
@@ -115,7 +113,7 @@ def contradictions(points):
         f"H_{name[0]} at {point.value}, seed {point.seed}: rank {found.rank} with a gap of {found.gap:.0e}, not {bound}"
         for row in points
         for point in row
-        for name, found, bound in zip(HessianRanks._fields, point.measured, point.predicted, strict=True)
+        for name, found, bound in zip(HessianTriple._fields, point.measured, point.predicted, strict=True)
         if found.well_determined and found.rank != bound
     ]
 
@@ -147,7 +145,7 @@ def _line(found):
 
 def _point(setting, line):
     row = json.loads(line)
-    measured = HessianRanks(*(NumericalRank(**row[name], spectrum=np.empty(0)) for name in HessianRanks._fields))
+    measured = HessianTriple(*(NumericalRank(**row[name], spectrum=np.empty(0)) for name in HessianTriple._fields))
     r = row["r"]["rank"]
     return Point(row["value"], row["seed"], row["p"], r, measured, closed_forms(setting, r))
 

@@ -79,7 +79,7 @@ def kept_steps(steps, count=15):
 
 
 def ranks_along(loss, apply_fn, training, batches):
-    """Return {step: HessianRanks of NumericalRank} at the parameters that were kept, for arguments as in `dense_ranks`.
+    """Return {step: HessianTriple of NumericalRank} at the parameters kept, for arguments as in `dense_ranks`.
 
     H_f, which vanishes at a minimum, is computed directly and counted at the scale of H_L: as H_L - H_o it would be
     lost in their rounding errors long before.

@@ -8,31 +8,31 @@ from hessians import num_params
 from initializers import get_init
 from linear_networks import inertia, moments, spectrum, structured_ranks, sufficient_samples
 from losses import squared
-from matrix_free import loss_products, sketched_rank, sketched_ranks
+from matrix_free import loss_operator, sketched_rank, sketched_ranks
 from ranks import dense_ranks
 
 
 def by_matrices(params, batches):
-    """Return HessianRanks of NumericalRank by the (p, p) matrices of a linear network under the squared loss.
+    """Return HessianTriple of NumericalRank by the (p, p) matrices of a linear network under the squared loss.
 
     Args:
         params: list of weight matrices (m_{l-1}, m_l), NumPy.
         batches: list of pairs (inputs (n, d), targets (n, K)).
     """
-    apply_fn, _, _ = linear_network(params)
+    apply_fn, _, _ = network_of(params)
     return dense_ranks(squared, apply_fn, params, batches)
 
 
-def matrix_free(params, batches):
+def by_probes(params, batches):
     """Return the same without the matrices, from as few samples as suffice. Arguments as in `by_matrices`."""
     apply_fn, few, guess = _sufficient(params, batches)
     return sketched_ranks(squared, apply_fn, params, few, guess)
 
 
-def matrix_free_loss(params, batches):
+def by_probes_loss(params, batches):
     """Return the NumericalRank of H_L alone. Arguments as in `by_matrices`."""
     apply_fn, few, guess = _sufficient(params, batches)
-    products = loss_products(squared, apply_fn, params, few)
+    products = loss_operator(squared, apply_fn, params, few)
     return sketched_rank(products, num_params(params), guess.loss, jax.random.key(0))
 
 
@@ -47,17 +47,17 @@ def by_structure_loss(params, batches):
 
 
 def by_signs(params, batches):
-    """Return HessianRanks of `linear_networks.Inertia`. Arguments as in `by_matrices`."""
+    """Return HessianTriple of `linear_networks.Inertia`. Arguments as in `by_matrices`."""
     return inertia(params, *moments(batches))
 
 
-def linear_network(params):
+def network_of(params):
     """Return the apply_fn, the hidden widths and the number of outputs of the linear network with these weights."""
     *units, outputs = (weights.shape[1] for weights in params)
     return fully_connected(units, outputs, "linear", get_init("glorot"))[1], units, outputs
 
 
 def _sufficient(params, batches):
-    apply_fn, units, outputs = linear_network(params)
+    apply_fn, units, outputs = network_of(params)
     inputs, targets = sufficient_samples(squared, apply_fn, params, batches)
     return apply_fn, [(inputs, targets)], linear_ranks(len(inputs), outputs, units)

@@ -11,7 +11,7 @@ def plot_blocks(matrices, sizes):
     """Draw the sizes of the entries of the three matrices, with lines between the blocks of the layers.
 
     Args:
-        matrices: HessianRanks of (p, p) arrays.
+        matrices: HessianTriple of (p, p) arrays.
         sizes: number of parameters of each layer, in the order of the flattened vector; they add up to p.
 
     Returns:

@@ -88,7 +88,7 @@ def plot_training(runs, heading):
     """Draw, against the step of training, the three ranks, their gaps, the sizes of the matrices, and the loss.
 
     Args:
-        runs: {title: (`training.Training`, {step: HessianRanks of NumericalRank}, {name: HessianRanks of int})}, a
+        runs: {title: (`training.Training`, {step: HessianTriple of NumericalRank}, {name: HessianTriple of int})}, a
             column each; the ranks of the last are drawn as lines, named in the legend. Marks of ranks that are not well
             determined are hollow.
         heading: title of the figure.

@@ -12,8 +12,8 @@ def plot_spectra(measured, predicted, heading="closed form"):
     """Draw the sorted |eigenvalues| of the three matrices on a log axis, each with its threshold and predicted rank.
 
     Args:
-        measured: HessianRanks of NumericalRank.
-        predicted: HessianRanks of int.
+        measured: HessianTriple of NumericalRank.
+        predicted: HessianTriple of int.
         heading: what the predicted ranks are.
 
     Returns:
@@ -123,8 +123,8 @@ def plot_truncation(measured, predicted):
     """Draw the relative error of the best approximation of rank k of the three matrices against k.
 
     Args:
-        measured: {name: HessianRanks of NumericalRank}, a line each.
-        predicted: HessianRanks of int, marked by a vertical line.
+        measured: {name: HessianTriple of NumericalRank}, a line each.
+        predicted: HessianTriple of int, marked by a vertical line.
 
     Returns:
         Array of three matplotlib axes.
@@ -150,7 +150,7 @@ def plot_shape(rows, outliers, bins=40):
     """Draw how many eigenvalues there are of each size, the positive ones upwards and the negative ones downwards.
 
     Args:
-        rows: {title: HessianRanks of NumericalRank}, a row of three panels each. Eigenvalues that are not counted in
+        rows: {title: HessianTriple of NumericalRank}, a row of three panels each. Eigenvalues that are not counted in
             the rank are left out of the histogram; the titles count all.
         outliers: how many of the largest |eigenvalues| to mark.
         bins: for the range of all rows.
@@ -195,8 +195,8 @@ def plot_agreement(dense, structured):
     """Draw structured eigenvalues over dense ones, in decreasing order, and the differences of the two below.
 
     Args:
-        dense: HessianRanks of all eigenvalues (p,).
-        structured: HessianRanks of `linear_networks.Spectrum`.
+        dense: HessianTriple of all eigenvalues (p,).
+        structured: HessianTriple of `linear_networks.Spectrum`.
 
     Returns:
         Array (2, 3) of matplotlib axes.
@@ -229,7 +229,7 @@ def plot_spectrum(spectra, heading):
     """Draw the positive and the negative eigenvalues of the three matrices, sorted by size, against their number.
 
     Args:
-        spectra: HessianRanks of `linear_networks.Spectrum`.
+        spectra: HessianTriple of `linear_networks.Spectrum`.
         heading: the figure's title.
 
     Returns:

@@ -1,11 +1,11 @@
 """What all pictures share: colours and names."""
 
-from ranks import HessianRanks
+from hessians import HessianTriple
 
 # Okabe and Ito's palette, told apart by colour-blind readers; one colour per matrix, everywhere.
-COLORS = HessianRanks(functional="#0072B2", outer="#D55E00", loss="#009E73")
+COLORS = HessianTriple(functional="#0072B2", outer="#D55E00", loss="#009E73")
 
-NAMES = HessianRanks(
+NAMES = HessianTriple(
     functional=r"functional Hessian $\mathbf{H}_f$",
     outer=r"outer product $\mathbf{H}_o$",
     loss=r"loss Hessian $\mathbf{H}_\mathcal{L}$",

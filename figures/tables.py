@@ -4,18 +4,19 @@ import itertools
 
 import numpy as np
 
-from ranks import WELL_DETERMINED, HessianRanks
+from hessians import HessianTriple
+from ranks import WELL_DETERMINED
 
 
 def rank_table(measured, predicted, heading="closed form"):
     """Return a text table of measured beside predicted ranks; a star marks gaps too small for a trustworthy rank.
 
     Args:
-        measured: HessianRanks of NumericalRank.
-        predicted: HessianRanks of int.
+        measured: HessianTriple of NumericalRank.
+        predicted: HessianTriple of int.
         heading: what the predicted ranks are.
     """
-    names = HessianRanks("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
+    names = HessianTriple("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
     lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>16}{'equal':>8}{'gap':>12}"]
     for name, found, bound in zip(names, measured, predicted, strict=True):
         equal = "yes" if found.rank == bound else "no"
@@ -33,10 +34,10 @@ def inertia_table(measured, predicted):
     """Return a text table of the signs of computed eigenvalues, beside those that follow from the structure.
 
     Args:
-        measured: HessianRanks of `ranks.NumericalRank` with all eigenvalues.
-        predicted: HessianRanks of Inertia.
+        measured: HessianTriple of `ranks.NumericalRank` with all eigenvalues.
+        predicted: HessianTriple of Inertia.
     """
-    names = HessianRanks("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
+    names = HessianTriple("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
     lines = [f"{'eigenvalues':<24}{'> 0':>8}{'< 0':>8}{'= 0':>8}{'from the structure':>24}{'equal':>8}{'margin':>10}"]
     lines.append("-" * len(lines[0]))
     for name, found, signs in zip(names, measured, predicted, strict=True):

@@ -10,9 +10,10 @@ import numpy as np
 import scipy.linalg
 
 import checks
+from hessians import HessianTriple
 from linear_networks.reduced_matrix import compress, pieces, reduced_matrix
-from linear_networks.second_moments import linear_network
-from ranks import HessianRanks, count, default_rtol
+from linear_networks.second_moments import checked_network, residual_moment
+from ranks import count, default_rtol
 
 
 class Spectrum(NamedTuple):
@@ -22,7 +23,7 @@ class Spectrum(NamedTuple):
     multiplicities: np.ndarray  # int64, at least 1; they add up to p
 
 
-def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
+def spectrum(params, Sxx, Sxy, matrices=HessianTriple._fields):
     """Return all eigenvalues of H_f, H_o and H_L, with their multiplicities.
 
     The matrices are restricted to pieces of every layer's variations that hold their range (`reduced_matrix.pieces`),
@@ -34,21 +35,20 @@ def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
         params, Sxx, Sxy: as in `inertia`; the weights need not be in general position.
         matrices: which, some of 'functional', 'outer' and 'loss'; the others are None in the result.
 
-    Returns:
-        HessianRanks of Spectrum. Errors are of the size of rounding, relative to the largest |eigenvalue|; those of H_f
-        also relative to Omega, which is a difference. So zeros are eigenvalues that are zero by structure, with their
-        multiplicity, and others that are zero to rounding (`structured_ranks` counts them).
+    Returns: HessianTriple of Spectrum. Errors are of the size of rounding, relative to the largest |eigenvalue|. Those
+        of H_f are also relative to Omega, which is a difference. So some zeros are zero by structure, with their
+        multiplicity, and others are zero to rounding (`structured_ranks` counts them).
 
     Raises:
         TypeError, ValueError: as in `inertia`, or for another name of a matrix.
         MemoryError: if T and what is needed to find its eigenvalues would not fit.
     """
-    unknown = [name for name in matrices if name not in HessianRanks._fields]
+    unknown = [name for name in matrices if name not in HessianTriple._fields]
     if isinstance(matrices, str) or unknown:
-        raise ValueError(f"matrices must be some of {HessianRanks._fields}, got {matrices!r}")
-    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
+        raise ValueError(f"matrices must be some of {HessianTriple._fields}, got {matrices!r}")
+    weights, Sxx, Sxy, p = checked_network(params, Sxx, Sxy)
     weights, Sxx, Sxy = _inputs_that_count(weights, Sxx, Sxy)
-    omega = _product(weights) @ Sxx - Sxy.T
+    omega = residual_moment(weights, Sxx, Sxy)
     weights, copies = compress(weights, omega)
     _check_size(weights, omega)
     layers = pieces(weights, omega)
@@ -68,17 +68,17 @@ def spectrum(params, Sxx, Sxy, matrices=HessianRanks._fields):
         values = scipy.linalg.eigvalsh(T, overwrite_a=True, check_finite=False) if len(T) else np.zeros(0)
         del T
         found[name] = _spectrum(values, extra, p)
-    return HessianRanks(*(found.get(name) for name in HessianRanks._fields))
+    return HessianTriple(*(found.get(name) for name in HessianTriple._fields))
 
 
 def structured_ranks(spectra):
-    """Return the numerical ranks that follow from `spectrum`: HessianRanks of NumericalRank, None where that is None.
+    """Return the numerical ranks that follow from `spectrum`: HessianTriple of NumericalRank, None where that is None.
 
     The threshold is `ranks.default_rtol` of the number of different eigenvalues. `NumericalRank.spectrum` holds each of
     these once, while `rank` counts it as often as it occurs; the gap is that between the smallest counted and the
     largest not counted.
     """
-    return HessianRanks(
+    return HessianTriple(
         *(one and count(one.eigenvalues, default_rtol(len(one[0])), one.multiplicities) for one in spectra)
     )
 
@@ -110,19 +110,6 @@ def _check_size(weights, omega):
         f"a reduced matrix T of {size} rows is needed, with its largest blocks",
         "linear_networks.inertia has the ranks and the signs of all three matrices without T",
     )
-
-
-def _product(weights):
-    """Return P = W_L .. W_1, multiplied from its narrower end."""
-    if len(weights[-1]) < weights[0].shape[1]:
-        product = weights[-1]
-        for W in reversed(weights[:-1]):
-            product = product @ W
-        return product
-    product = weights[0]
-    for W in weights[1:]:
-        product = W @ product
-    return product
 
 
 def _spectrum(values, copies, p):

@@ -3,7 +3,7 @@
 import numpy as np
 
 import hessians
-from matrix_free import loss_products
+from matrix_free import loss_operator
 from ranks import default_rtol
 
 
@@ -18,7 +18,7 @@ def sufficient_samples(loss, apply_fn, params, batches):
     Whether the network and the loss are such is tested: H_L v for a random vector v must be the same before and after.
 
     Args:
-        loss, apply_fn, params: as in `matrix_free.loss_products`, for that test only.
+        loss, apply_fn, params: as in `matrix_free.loss_operator`, for that test only.
         batches: pairs (inputs (n, d), targets (n, K)), float64, gone through several times.
 
     Returns:
@@ -26,10 +26,10 @@ def sufficient_samples(loss, apply_fn, params, batches):
         are left out.
 
     Raises:
-        TypeError: as in `matrix_free.loss_products`.
-        ValueError: for another loss or network (with biases, another activation); or as in `matrix_free.loss_products`.
+        TypeError: as in `matrix_free.loss_operator`.
+        ValueError: for another loss or network (with biases, another activation); or as in `matrix_free.loss_operator`.
     """
-    products = [loss_products(loss, apply_fn, params, batches)]
+    products = [loss_operator(loss, apply_fn, params, batches)]
     factor, samples = 0, 0
     for inputs, targets in batches:
         rows = np.concatenate([inputs, targets], axis=1)
@@ -41,7 +41,7 @@ def sufficient_samples(loss, apply_fn, params, batches):
     compressed = S[kept, None] * Vt[kept], U[:, kept].T @ factor[:, d:]
     if not kept.any():  # one sample of zeros has the Hessian of many
         compressed = np.zeros((1, d)), np.zeros((1, factor.shape[1] - d))
-    products.append(loss_products(loss, apply_fn, params, [compressed]))
+    products.append(loss_operator(loss, apply_fn, params, [compressed]))
     vector = np.random.default_rng(0).normal(size=(1, hessians.num_params(params)))
     before, after = (np.asarray(product(vector)) for product in products)
     difference, largest = abs(before - after).max(), abs(before).max()

@@ -1,14 +1,15 @@
-"""How far the numbers that decide a sign are from zero, and what to say of one that is too close."""
+"""General position: how far the numbers that decide a sign are from zero, and what to say of one that is too close."""
+
+from typing import NamedTuple
 
 import numpy as np
 
-# Below this margin a number is not told from zero. Of the 8 500 wrong signs among 220 000 that
-# benchmarks/linear_networks/judged_signs.py found when none was declined, 22 000 of them right next to a sign change,
-# the largest margin was 2e-13.
+# Below this margin a number is not told from zero. benchmarks/linear_networks/judged_signs.py declined none of 220 000
+# signs, 22 000 of them right next to a change of signs, and found 8 500 wrong: their largest margin was 2e-13.
 UNDECIDED = 1e-11
 
-# The relative size of perturbations: above rounding, some 1e-16, and so far below UNDECIDED that a number that is all
-# rounding, and moves by its own size, is not taken for a clear one even if it happens to move by a hundredth of it.
+# The relative size of perturbations. It lies above rounding, some 1e-16. It lies so far below UNDECIDED that a number
+# which is all rounding is not taken for a clear one: it moves by its own size, or by a hundredth of it by chance.
 PERTURBATION = 1e-14
 
 # What may be left of a zero among singular values and eigenvalues of symmetric matrices, relative to the largest.
@@ -19,58 +20,79 @@ class NotGenericError(ValueError):
     """The signs do not follow from the structure: a number that must not be zero is, or nearly."""
 
 
-class Decisions:
-    """The numbers that must not be zero, in the order in which they are met, and the smallest margin so far.
+class Decisive(NamedTuple):
+    """Numbers that decide signs by not being zero."""
 
-    The margin of a number is the relative size of the smallest change of the weights and the data that makes it zero,
-    as far as that is known: by its definition (`nonzero`), or by comparison with the same numbers after a perturbation
-    (`compare`).
+    name: str  # of the smallest of them, for the message
+    values: np.ndarray | None  # in increasing order, in which eigenvalues change continuously
+    distance: float | None  # to zero, where it is known by definition; else `margin` measures it
+
+
+def decisive(name, values, rounding=0.0):
+    """Return numbers whose distance to zero `margin` measures by perturbations.
+
+    Args:
+        name: of the smallest of them.
+        values: array.
+        rounding: what may be left of a zero. It need not move when the network does.
+
+    Returns:
+        Decisive.
+
+    Raises:
+        NotGenericError: if one of them is not larger than that, infinite or NaN.
     """
+    values = np.sort(np.ravel(values))
+    if not np.isfinite(values).all() or not (abs(values) > rounding).all():
+        _refuse(name, 0.0)
+    return Decisive(name, values, None)
 
-    def __init__(self):
-        self.margin = 1.0
-        self._noted = []
 
-    def nonzero(self, name, margin):
-        """Lower the margin.
+def at_distance(name, distance):
+    """Return a number whose relative distance to zero is known by definition, as Decisive.
 
-        Raises:
-            NotGenericError: if it is too small to be told from zero.
-        """
-        if not margin > UNDECIDED:
-            raise NotGenericError(
-                f"{name} is zero up to a change of {margin:.0e} of the weights or the data, too little to be sure: the "
-                "network is not in general position. linear_networks.spectrum finds its eigenvalues with their gap, "
-                "and exact.exact_ranks its ranks"
-            )
-        self.margin = min(self.margin, float(margin))
+    Raises:
+        NotGenericError: if it is too small to be told from zero.
+    """
+    if not distance > UNDECIDED:
+        _refuse(name, distance)
+    return Decisive(name, None, float(distance))
 
-    def note(self, name, values, rounding=0.0):
-        """Note numbers, each of which must not be zero, for `compare`.
 
-        Args:
-            name: of the smallest of them.
-            values: array.
-            rounding: what may be left of a zero. It need not move when the network does.
+def margin(numbers, perturbed=(), size=PERTURBATION):
+    """Return the relative size of the smallest change of the weights and the data that makes one of the numbers zero.
 
-        Raises:
-            NotGenericError: if one of them is not larger than that, infinite or NaN.
-        """
-        values = np.sort(np.ravel(values))
-        if not np.isfinite(values).all() or not (abs(values) > rounding).all():
-            self.nonzero(name, 0.0)
-        self._noted.append((name, values))
+    For a number x that becomes x' in a perturbation, this is size |x| / |x' - x| to first order: a perturbation that
+    many times as large makes it zero. The smallest over the numbers and the perturbations counts, and 1 at most.
 
-    def compare(self, perturbed, size):
-        """Lower the margin to size |x| / |x' - x|, the smallest over the noted numbers x.
+    Args:
+        numbers: list of Decisive.
+        perturbed: lists of the same numbers after perturbations of the weights and the data.
+        size: of these perturbations, relative.
 
-        To first order, a perturbation that many times as large makes one of them zero. Numbers of one name are compared
-        in increasing order, in which eigenvalues change continuously.
+    Returns:
+        float in (0, 1].
 
-        Args:
-            perturbed: Decisions with the same numbers after a perturbation of the weights and the data, x'.
-            size: of that perturbation.
-        """
-        for (name, values), (_, moved) in zip(self._noted, perturbed._noted, strict=True):
-            moves = np.maximum(abs(moved - values), size * abs(values))
-            self.nonzero(name, (size * abs(values) / moves).min())
+    Raises:
+        NotGenericError: if it is too small to be told from zero.
+    """
+    found = 1.0
+    for i, number in enumerate(numbers):
+        distance = number.distance
+        if distance is None:
+            distance = min(_distance(number.values, moved[i].values, size) for moved in perturbed)
+        found = min(found, at_distance(number.name, distance).distance)
+    return found
+
+
+def _distance(values, moved, size):
+    moves = np.maximum(abs(moved - values), size * abs(values))
+    return (size * abs(values) / moves).min()
+
+
+def _refuse(name, distance):
+    raise NotGenericError(
+        f"{name} is zero up to a change of {distance:.0e} of the weights or the data, too little to be sure: the "
+        "network is not in general position. linear_networks.spectrum finds its eigenvalues with their gap, and "
+        "exact.exact_ranks its ranks"
+    )

@@ -1,62 +1,68 @@
 """The signs of a linear network's Hessians, from the loops that its weights and its residuals form.
 
-For f(x) = P x, P = W_L .. W_1, with residuals' moment Omega = P Sxx - Sxy^T, the form of the functional Hessian is
+For f(x) = W x, W = W_L .. W_1, with the residuals' moment Omega = W Sxx - Sxy^T, the form of the functional Hessian is
 
-    V^T H_f V = 2 sum_{l<j} tr(Omega^T W_L .. V_j .. V_l .. W_1),
+    V^T H_f V = 2 sum_{l<j} tr(Omega^T W_L .. V_j .. V_l .. W_1).
 
-and changes of basis in the layers are changes of parameters, which keep the signs. They split the cycle of maps W_1,
-.., W_L, Omega^T into q loops, on which every W_l is 1 and Omega^T is lambda_i, a nonzero eigenvalue of Omega^T P, and
-a rest (`closed_forms.functional_rank`). With theta = |arg lambda| and L layers:
+Changes of basis in the layers are changes of parameters, which keep the signs. They split the cycle of maps W_1, ..,
+W_L, Omega^T into q loops and a rest. On loop i every W_l is 1 and Omega^T is lambda_i, a nonzero eigenvalue of
+Omega^T W. The rest is that of `closed_forms.functional_rank`. Let theta = |arg lambda|, with L layers.
 
-*H_f.* Variations from loop i to loop j pair with those from j to i by the (L, L) matrix N with lambda_j above, lambda_i
-below and 0 on the diagonal. For i != j that makes L positive and L negative signs. A loop with itself has N =
-lambda (11^T - 1): one sign of lambda and L - 1 of -lambda. A complex loop with its conjugate has the Hermitian N, whose
-eigenvalues |lambda| sin(theta - psi_k) / sin(psi_k), psi_k = (theta + pi k) / L, k = 0, .., L - 1, are positive for
-k < (L - 1) theta / pi. The rest pairs with the loops, and adds as many signs of both kinds.
+*H_f.* Variations from loop i to loop j pair with those from j to i by an (L, L) matrix B: it has lambda_j above its
+diagonal, lambda_i below, and 0 on it. For i != j that makes L positive and L negative signs. A loop with itself has
+B = lambda (11^T - 1): one sign of lambda and L - 1 of -lambda. A complex loop with its conjugate has a Hermitian B. Its
+eigenvalues are |lambda| sin(theta - psi_k) / sin(psi_k), psi_k = (theta + pi k) / L, k = 0, .., L - 1. They are
+positive for k < (L - 1) theta / pi. The rest pairs with the loops, and adds as many signs of both kinds.
 
-*H_L.* H_o sees only dP = sum_l W_L .. V_l .. W_1. Fix dP and make H_f stationary in everything else: that splits H_f
-into its restriction to dP = 0 and a form E(dP), and H_L into the same restriction and E + G, G(dP) = tr(dP Sxx dP^T).
-For two loops the stationary value of x^T N y with given sums of x and y is the product of the sums by 1 / (1^T N^-1 1);
-with X = dP Omega^T in the eigenbasis of P Omega^T this adds up to
+*H_L.* H_o sees only dW = sum_l W_L .. V_l .. W_1. Fix dW and make H_f stationary in everything else: this is the Schur
+complement of H_f. It splits H_f into its restriction to dW = 0 and a form E(dW). It splits H_L into the same
+restriction and E + G, with G(dW) = tr(dW Sxx dW^T). For two loops the stationary value of x^T B y, given the sums of x
+and of y, is the product of the sums by 1 / (1^T B^-1 1). With X = dW Omega^T in the eigenbasis of W Omega^T this is
 
-    E(dP) = sum_ij X_ij X_ji phi(lambda_i, lambda_j),    phi(a, b) = (a^{L-1} - b^{L-1}) / (a^L - b^L),
+    E(dW) = sum_ij X_ij X_ji phi(lambda_i, lambda_j),    phi(a, b) = (a^{L-1} - b^{L-1}) / (a^L - b^L).
 
-phi(a, a) being the limit, phi(a, 0) = 1 / a, and phi(0, 0) taken as 0: there Omega has no rest, or dP.
+Here phi(a, a) is the limit and phi(a, 0) = 1 / a. phi(0, 0) is taken as 0: there Omega has no rest, or dW has none.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from linear_networks.general_position import at_distance, decisive
+
 
 class Loops(NamedTuple):
     """The loops of a network, and their eigenvectors."""
 
     values: np.ndarray  # lambda_i, (q,) complex
-    forward: np.ndarray  # Omega^T u_i in columns, P Omega^T u_i = lambda_i u_i, (r, q)
-    backward: np.ndarray  # v_i in columns, v_i^T P Omega^T = lambda_i v_i^T, v_i^T u_j = delta_ij, (K, q)
+    forward: np.ndarray  # Omega^T u_i in columns, W Omega^T u_i = lambda_i u_i, (r, q)
+    backward: np.ndarray  # v_i in columns, v_i^T W Omega^T = lambda_i v_i^T, v_i^T u_j = delta_ij, (K, q)
 
 
-def find_loops(sizes, omega, decisions):
-    """Return the Loops, in bases of outputs and inputs in which P is a diagonal matrix filled up with zeros.
+def find_loops(sizes, omega):
+    """Return the Loops, in bases of outputs and inputs in which W is a diagonal matrix filled up with zeros.
 
-    The u_i lie in the image of P, hence an eigenvalue problem of size q: u = sqrt(sizes) y, M y = lambda y,
-    M = sqrt(sizes) Omega^T sqrt(sizes). It is graded like the singular values, so that small loops keep their digits.
+    The u_i lie in the image of W. So this is an eigenvalue problem of size q: u = sqrt(sizes) y, A y = lambda y,
+    A = sqrt(sizes) Omega^T sqrt(sizes). It is graded like the singular values, so that small loops keep their digits.
 
     Args:
-        sizes: (q,) singular values of P, none of them zero, in decreasing order.
+        sizes: (q,) singular values of W, none of them zero, in decreasing order.
         omega: (K, r).
-        decisions: general_position.Decisions, for the loops.
+
+    Returns:
+        Loops, and a list of Decisive: the loops, and the distance of the nearest two.
+
+    Raises:
+        NotGenericError: if a loop is zero, or two are nearly equal.
     """
     q, roots = len(sizes), np.sqrt(sizes)[:, None]
     values, vectors = np.linalg.eig(roots * omega[:q, :q].T * roots.T)
-    decisions.note("a loop", abs(values))
-    decisions.nonzero("the distance of two loops", 1 / np.linalg.cond(vectors))
+    numbers = [decisive("a loop", abs(values)), at_distance("the distance of two loops", 1 / np.linalg.cond(vectors))]
     inverse = np.linalg.inv(vectors) / roots.T
-    # By P Omega^T u = lambda u and its transpose where these tell it: an error there would count 1 / lambda times in E.
+    # By W Omega^T u = lambda u and its transpose where these tell it: an error there would count 1 / lambda times in E.
     forward = np.concatenate([vectors / roots * values, omega[:q, q:].T @ (roots * vectors)])
     backward = np.concatenate([inverse, inverse * sizes @ omega[q:, :q].T / values[:, None]], axis=1)
-    return Loops(values, forward, backward.T)
+    return Loops(values, forward, backward.T), numbers
 
 
 def functional_signature(loops, layers):
@@ -65,20 +71,32 @@ def functional_signature(loops, layers):
     return int((2 * np.clip(turns, 1, layers - 1) - layers).sum())  # an angle of pi gives L - 1, whatever its rounding
 
 
-def interaction(loops, layers, decisions):
-    """Return phi(lambda_i, lambda_j), (q, q), noting that neither numerator nor denominator vanishes.
+def interaction(loops, layers):
+    """Return phi(lambda_i, lambda_j), and a list of Decisive: its numerators and its denominators.
 
-    With z the smaller loop by the larger one, a, phi = (1 + z + .. + z^{L-2}) / (1 + z + .. + z^{L-1}) / a: no
-    cancellation where two loops are nearly equal.
+    With z the smaller loop by the larger one, a, phi = (1 + z + .. + z^{L-2}) / (1 + z + .. + z^{L-1}) / a: nothing
+    cancels where two loops are nearly equal.
+
+    Args:
+        loops: Loops.
+        layers: L.
+
+    Returns:
+        (q, q) complex, and the list.
+
+    Raises:
+        NotGenericError: if one of them is zero.
     """
     one, other = loops.values[:, None], loops.values[None, :]
     swap = abs(one) < abs(other)
     larger, smaller = np.where(swap, other, one), np.where(swap, one, other)
     ratio = smaller / larger
     sums = [np.polynomial.polynomial.polyval(ratio, np.ones(terms)) for terms in (layers - 1, layers)]
-    for terms, values in zip((layers - 1, layers), sums, strict=True):
-        decisions.note(f"the difference of the powers {terms} of two loops", abs(values))
-    return sums[0] / sums[1] / larger
+    numbers = [
+        decisive(f"the difference of the powers {power} of two loops", abs(values))
+        for power, values in zip((layers - 1, layers), sums, strict=True)
+    ]
+    return sums[0] / sums[1] / larger, numbers
 
 
 def conjugate_signs(loops, phi):
@@ -88,15 +106,15 @@ def conjugate_signs(loops, phi):
 
 
 def tangent_coordinates(omega, q):
-    """Return orthonormal coordinates of the tangent space at P that E(dP) depends on, dP[k] @ directions[:, a].
+    """Return orthonormal coordinates of the tangent space at W that E(dW) depends on, dW[k] @ directions[:, a].
 
-    E is a function of dP Omega^T. So of the rows k < q of dP, which are free, it sees the part in the row space of
-    Omega, of dimension s = min(r, K); of the others, which are combinations of the rows of P, it sees all. That makes
+    E is a function of dW Omega^T. The rows k < q of dW are free, and E sees their part in the row space of Omega, of
+    dimension s = min(r, K). The others are combinations of the rows of W, and E sees all of them. That makes
     q s + (K - q) q coordinates. In the q (r - s) others E is zero.
 
     Args:
         omega: (K, r), of rank s.
-        q: the rank of P, whose only nonzero block is the first (q, q).
+        q: the rank of W, whose only nonzero block is the first (q, q).
 
     Returns:
         directions (r, s + q), and the indices k and a, one for each coordinate.
@@ -113,15 +131,15 @@ def stationary_form(loops, phi, omega):
 
     Args:
         loops, phi: as `find_loops` and `interaction` return them.
-        omega: (K, r), in bases in which only the first (q, q) block of P is not zero.
+        omega: (K, r), in bases in which only the first (q, q) block of W is not zero.
     """
     q = len(phi)
     directions, k, a = tangent_coordinates(omega, q)
     forward = directions.T @ loops.forward
-    X = loops.backward[k][:, :, None] * forward[a][:, None, :]  # v_i^T dP Omega^T u_j
+    X = loops.backward[k][:, :, None] * forward[a][:, None, :]  # v_i^T dW Omega^T u_j
     E = ((X * phi).reshape(-1, q * q) @ X.transpose(0, 2, 1).reshape(-1, q * q).T).real
-    # Loops with the kernel of P Omega^T, onto which 1 - u v^T projects: 2 sum_i v_i^T dP D dP Omega^T u_i / lambda_i,
-    # D = Omega^T (1 - u v^T), of which only one block is not zero, since P D = 0 and D u_i = 0: a Schur complement.
+    # Loops with the kernel of W Omega^T, onto which 1 - u v^T projects: 2 sum_i v_i^T dW D dW Omega^T u_i / lambda_i,
+    # D = Omega^T (1 - u v^T). Only one block of D is not zero, since W D = 0 and D u_i = 0: a Schur complement.
     block = omega[q:, q:].T - omega[:q, q:].T @ np.linalg.solve(omega[:q, :q].T, omega[q:, :q].T)
     D = np.zeros((len(forward), len(omega)))
     D[:, q:] = directions[q:].T @ block

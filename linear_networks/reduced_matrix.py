@@ -1,19 +1,20 @@
 """A linear network's Hessian restricted to where its range lies: a small matrix T with the same nonzero eigenvalues.
 
-The network is f(x) = P x, P = W_L .. W_1, under the squared loss. With A_l = W_L .. W_{l+1}, B_l = W_{l-1} .. W_1 and
-Omega = P Sxx - Sxy^T, the derivative of the loss in P, variations V = (V_1, .., V_L) of the weights have
+The network is f(x) = W x, W = W_L .. W_1, under the squared loss. Let A_l = W_L .. W_{l+1} and B_l = W_{l-1} .. W_1 be
+the products above and below layer l, and Omega = W Sxx - Sxy^T the derivative of the loss in W. Variations
+V = (V_1, .., V_L) of the weights have
 
-    V^T H_o V = tr(dP Sxx dP^T),    dP = sum_l A_l V_l B_l,
+    V^T H_o V = tr(dW Sxx dW^T),    dW = sum_l A_l V_l B_l,
     V^T H_f V = 2 sum_{l<j} tr(Omega^T A_j V_j W_{j-1} .. W_{l+1} V_l B_l).
 
 So V_l enters only by V_l B_l where a layer above it varies too, and only by A_l V_l where one below does. Let a_l be
-the row space of A_l, b_l the column space of B_l. In layer l the range of both lies in the orthogonal sum of
+the row space of A_l, and b_l the column space of B_l. In layer l the range of both lies in the orthogonal sum of
 
-    X  a_l (x) b_l,     Y  (part of a_l) (x) (complement of b_l),     Z  (complement of a_l) (x) (part of b_l),
+    X  a_l (x) b_l,     Y  (part of a_l) (x) (complement of b_l),     Z  (complement of a_l) (x) (part of b_l).
 
-the part of a_l being col(A_l^T Omega), that of b_l col(B_l Omega^T), hence of dimension min(rank(Omega), ..) at most.
-Y is never the lower layer of H_f (V_l B_l = 0), Z never the upper one (A_l V_l = 0), and H_o acts on X alone. Each V_l
-is a sum of L C R^T, L and R with orthonormal columns (a `Piece`), and the form of two pieces is a Kronecker product.
+The part of a_l is col(A_l^T Omega), that of b_l is col(B_l Omega^T): their dimensions are min(rank(Omega), ..) at most.
+Y is never the lower layer of H_f (V_l B_l = 0). Z is never the upper one (A_l V_l = 0). H_o acts on X alone. Each V_l
+is a sum of Q C R^T, with orthonormal columns in Q and R (a `Piece`), and the form of two pieces is a Kronecker product.
 """
 
 import functools
@@ -104,10 +105,10 @@ def pieces(weights, omega):
 def reduced_matrix(layers, weights, omega, Sxx, functional=True, outer=True):
     """Return T, the form of H_f, H_o or their sum on the given pieces: (n, n), its lower triangle only.
 
-    With V_l = L_l C_l R_l^T and V_j likewise, l < j, the entry of C_l[r, s] and C_j[p, q] is
+    With V_l = Q_l C_l R_l^T and V_j likewise, l < j, the entry of C_l[r, s] and C_j[p, q] is
 
-        in H_f    (R_j^T W_{j-1} .. W_{l+1} L_l)[q, r] (R_l^T B_l Omega^T A_j L_j)[s, p],
-        in H_o    (A_l L_l)^T (A_j L_j)[r, p]  (R_l^T B_l Sxx B_j^T R_j)[s, q],    l = j included.
+        in H_f    (R_j^T W_{j-1} .. W_{l+1} Q_l)[q, r] (R_l^T B_l Omega^T A_j Q_j)[s, p],
+        in H_o    (A_l Q_l)^T (A_j Q_j)[r, p]  (R_l^T B_l Sxx B_j^T R_j)[s, q],    l = j included.
 
     Args:
         layers: as `pieces` returns them.

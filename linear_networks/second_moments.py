@@ -1,5 +1,6 @@
 """What the Hessians of a linear network under the squared loss depend on: its weights and two sums over the data."""
 
+import functools
 import itertools
 
 import jax
@@ -36,7 +37,7 @@ def moments(batches):
     return Sxx, Sxy
 
 
-def linear_network(params, Sxx, Sxy):
+def checked_network(params, Sxx, Sxy):
     """Return the paper's weights W_l (m_l, m_{l-1}), Sxx and Sxy as NumPy arrays, and p, after checking all of them.
 
     Args:
@@ -89,9 +90,9 @@ def linear_network(params, Sxx, Sxy):
     outside = _outside(directions, Sxy)
     # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
     if outside > 1e-6:
-        # Small inputs look like rounding at the scale of the large ones, but not in units of their own.
-        units, C = correlations(Sxx)
-        outside = min(outside, _outside(np.linalg.eigh(C), Sxy / units[:, None]))
+        # Small inputs look like rounding at the scale of the large ones, but not relative to their own norms.
+        norms, C = correlations(Sxx)
+        outside = min(outside, _outside(np.linalg.eigh(C), Sxy / norms[:, None]))
     if outside > 1e-6:
         raise ValueError(
             f"{outside:.1e} of Sxy is outside the range of Sxx, where there are no inputs; take both from the same "
@@ -100,17 +101,35 @@ def linear_network(params, Sxx, Sxy):
     return weights, Sxx, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
-def correlations(Sxx):
-    """Return the units u (d,) and C (d, d) of Sxx = diag(u) C diag(u), with ones or zeros on the diagonal of C.
+def residual_moment(weights, Sxx, Sxy):
+    """Return Omega = W Sxx - Sxy^T (K, d), the derivative of the loss in the end-to-end map W = W_L .. W_1.
 
-    The unit of an input is its root sum of squares over the samples; an input that is zero has that of the largest.
+    This is sum_i (f(x_i) - y_i) x_i^T, the moment of the residuals with the inputs. The product is multiplied from its
+    narrower end.
+
+    Args:
+        weights: [W_1, ..., W_L], the paper's, W_l of shape (m_l, m_{l-1}).
+        Sxx, Sxy: as `moments` returns them.
+    """
+    if len(weights[-1]) < weights[0].shape[1]:
+        product = functools.reduce(np.matmul, weights[::-1])
+    else:
+        product = functools.reduce(lambda W, V: V @ W, weights)
+    return product @ Sxx - Sxy.T
+
+
+def correlations(Sxx):
+    """Return the norms u (d,) of the inputs, and C (d, d) with Sxx = diag(u) C diag(u).
+
+    The diagonal of C holds ones or zeros. The norm of an input is its root sum of squares over the samples. An input
+    that is zero gets the largest one.
 
     Args:
         Sxx: (d, d), symmetric positive semidefinite to rounding.
     """
     squares = np.diag(Sxx)
-    units = np.sqrt(np.where(squares > 0, squares, squares.max())) if squares.max() > 0 else np.ones(len(Sxx))
-    return units, Sxx / units / units[:, None]
+    norms = np.sqrt(np.where(squares > 0, squares, squares.max())) if squares.max() > 0 else np.ones(len(Sxx))
+    return norms, Sxx / norms / norms[:, None]
 
 
 def _outside(directions, Sxy):

@@ -1,11 +1,12 @@
 """The signs of a linear network's Hessians, of any width, from its structure and without the matrix.
 
-For f(x) = W_L .. W_1 x under the squared loss, without biases, the three Hessians are forms in the variations of the
-weights that depend on the data through Sxx = sum_i x_i x_i^T and Sxy = sum_i x_i y_i^T alone. `inertia` counts their
-positive and negative eigenvalues from two small matrices (`loops`). Everything is NumPy, on the host.
+For f(x) = W x, W = W_L .. W_1, under the squared loss and without biases, the three Hessians are forms in the
+variations of the weights. They depend on the data through Sxx = sum_i x_i x_i^T and Sxy = sum_i x_i y_i^T alone.
+`inertia` counts their positive and negative eigenvalues from two small matrices (`loops`). Everything is NumPy, on the
+host.
 
-Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]; P = W_L .. W_1, Omega = P Sxx - Sxy^T, M the
-sum of the hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
+Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]. Omega = W Sxx - Sxy^T, M is the sum of the
+hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
 """
 
 from typing import NamedTuple
@@ -13,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 import checks
-from linear_networks.general_position import PERTURBATION, ROUNDING, Decisions
+from hessians import HessianTriple, num_params
+from linear_networks.general_position import PERTURBATION, ROUNDING, at_distance, decisive, margin
 from linear_networks.loops import conjugate_signs, find_loops, functional_signature, interaction, stationary_form
-from linear_networks.second_moments import linear_network
+from linear_networks.second_moments import checked_network
 from linear_networks.thin_factors import end_to_end, in_bases, input_directions, perturb
-from ranks import HessianRanks
 
 
 class Inertia(NamedTuple):
@@ -26,7 +27,7 @@ class Inertia(NamedTuple):
     positive: int
     negative: int
     zero: int
-    margin: float  # the smallest of the numbers that decided by not being zero, relative to their scales; at most 1
+    margin: float  # the relative change of weights and data that makes one of the deciding numbers zero; at most 1
 
     @property
     def rank(self):
@@ -34,17 +35,35 @@ class Inertia(NamedTuple):
         return self.positive + self.negative
 
 
+class Descent(NamedTuple):
+    """How many directions of descent a linear network has, beside q M."""
+
+    shape: str  # such as '64-10-10-10', the widths from the inputs to the outputs
+    product: int  # q M
+    parameters: int  # p
+    signs: Inertia  # of H_L
+
+
+def descent(params, Sxx, Sxy):
+    """Return the Descent of a linear network: the signs of H_L beside q M. Arguments and errors as in `inertia`."""
+    params = list(params)
+    signs = inertia(params, Sxx, Sxy).loss
+    widths = [np.shape(params[0])[0], *(np.shape(W)[1] for W in params)]
+    q = min(len(input_directions(np.asarray(Sxx))[1]), *widths[1:])
+    return Descent("-".join(map(str, widths)), q * sum(widths[1:-1]), num_params(params), signs)
+
+
 def inertia(params, Sxx, Sxy):
     """Return the numbers of positive, negative and zero eigenvalues of H_f, H_o and H_L, at a generic point.
 
-    With s = min(r, K), the loops lambda_i, which are the q nonzero eigenvalues of Omega^T P, and the forms E and G and
+    With s = min(r, K), the loops lambda_i, which are the q nonzero eigenvalues of Omega^T W, and the forms E and G and
     the function phi of `loops`, where this is derived, for L >= 2
 
         rank H_f = 2 q (M + s) - L q^2,    signature H_f = S = sum_i (2 c_i - L),    c = ceil((L - 1) |arg lambda| / pi)
         inertia H_o = (t, 0),    t = q (r + K - q)
         inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
 
-    positive and negative, c being at least 1. E + G is a form on t dimensions, the tangent space at P of the matrices
+    positive and negative, c being at least 1. E + G is a form on t dimensions, the tangent space at W of the matrices
     of rank q: all but at most t of the signs of H_L are those of H_f, half of them negative, about q M. E is zero on
     all but q (s + K - q) of these dimensions, at most K^2. The cost is that of the products of the weights with q
     vectors, O(q sum_l m_l m_{l-1}), of the eigenvalues of Sxx, O(d^3), and of those of E + G, O(K^6).
@@ -55,9 +74,9 @@ def inertia(params, Sxx, Sxy):
         Sxy: (d, K) float64, sum_i x_i y_i^T.
 
     Returns:
-        HessianRanks of Inertia. The margin is the relative change of the weights and the data that would make zero one
-        of the numbers that decide the signs (`general_position.Decisions`); anything below 1e-11 is declined. Inputs
-        count in units of their own, their root sums of squares.
+        HessianTriple of Inertia. Its margin is the relative change of the weights and the data that would make zero one
+        of the numbers that decide the signs (`general_position.margin`). Anything below 1e-11 is declined. Every input
+        counts relative to its own norm, its root sum of squares.
 
     Raises:
         TypeError: for anything but float64 weights without biases.
@@ -69,57 +88,64 @@ def inertia(params, Sxx, Sxy):
             inputs are so small, next to the others, that they may be rounding and r is undecided.
         MemoryError: if five matrices of the size of E + G would not fit.
     """
-    weights, Sxx, Sxy, p = linear_network(params, Sxx, Sxy)
+    weights, Sxx, Sxy, p = checked_network(params, Sxx, Sxy)
     _, scales, _ = directions = input_directions(Sxx)
     r, K, layers, hidden = len(scales), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
     q, s, M = min([r, K, *hidden]), min(r, K), sum(hidden)
     zero = Inertia(0, 0, p, 1.0)
     if q == 0:
-        return HessianRanks(zero, zero, zero)
+        return HessianTriple(zero, zero, zero)
     t, size = q * (r + K - q), q * (s + K - q)
     checks.memory(
         8 * 5 * size**2 + 48 * size * q**2,
         f"five forms of size q (min(r, K) + K - q) = {size} are needed",
         "Choose fewer outputs, or a narrower layer",
     )
-    common, functional, loss = Decisions(), Decisions(), Decisions()
-    common.nonzero("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])
+    common = [at_distance("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])]
     if layers == 1:
-        outer = Inertia(t, 0, p - t, common.margin)
-        return HessianRanks(zero, outer, outer)
-    network = end_to_end(weights, Sxy, directions, q, common)
-    signature, conjugate, eigenvalues = _signs(network, layers, functional, loss)
+        outer = Inertia(t, 0, p - t, margin(common))
+        return HessianTriple(zero, outer, outer)
+    network, numbers = end_to_end(weights, Sxy, directions, q)
+    found = _signs(network, layers)
     generator = np.random.default_rng(0)  # any will do, and the same every time
-    for _ in range(2):  # that both move a number by far less than most perturbations do is improbable
-        moved = Decisions(), Decisions()
-        _signs(perturb(network, PERTURBATION, generator), layers, *moved)
-        functional.compare(moved[0], PERTURBATION)
-        loss.compare(moved[1], PERTURBATION)
-    margins = np.minimum.accumulate([common.margin, functional.margin, loss.margin])
-    unseen = 2 * q * M - (layers - 1) * q**2, signature - conjugate  # of H_f where dP = 0: rank and signature
-    form = int(np.sign(eigenvalues).sum()) + t - size
-    return HessianRanks(
-        functional=_inertia(2 * q * (M + s) - layers * q**2, signature, p, margins[1]),
+    # Two: that both move a number by far less than most perturbations do is improbable.
+    moved = [_signs(perturb(network, PERTURBATION, generator), layers) for _ in range(2)]
+    functional = margin(found.functional, [other.functional for other in moved])
+    loss = margin(found.loss, [other.loss for other in moved])
+    margins = np.minimum.accumulate([margin(common + numbers), functional, loss])
+    unseen = 2 * q * M - (layers - 1) * q**2, found.signature - found.conjugate  # of H_f where dW = 0: rank, signature
+    form = int(np.sign(found.eigenvalues).sum()) + t - size
+    return HessianTriple(
+        functional=_inertia(2 * q * (M + s) - layers * q**2, found.signature, p, margins[1]),
         outer=_inertia(t, t, p, margins[0]),
         loss=_inertia(unseen[0] + t, unseen[1] + form, p, margins[2]),
     )
 
 
-# --- parts of the signs
+class _Signs(NamedTuple):
+    """What the signs are counted from, and the numbers that must not be zero."""
+
+    signature: int  # of H_f
+    conjugate: int  # the part of it that is E's
+    eigenvalues: np.ndarray  # of E + G
+    functional: list  # of Decisive, for H_f
+    loss: list  # of Decisive, for H_L besides
 
 
-def _signs(network, layers, functional, loss):
-    """Return the signature of H_f, what of it is E's, and the eigenvalues of E + G; note what must not be zero."""
+def _signs(network, layers):
     sizes, omega = in_bases(network)
     singular = np.linalg.svd(omega, compute_uv=False)
-    functional.note("the smallest singular value of the product of weights", sizes, ROUNDING * sizes[0])
-    functional.note("the smallest singular value of Omega", singular, ROUNDING * singular[0])
-    loops = find_loops(sizes, omega, functional)
-    phi = interaction(loops, layers, functional)
+    functional = [
+        decisive("the smallest singular value of the product of weights", sizes, ROUNDING * sizes[0]),
+        decisive("the smallest singular value of Omega", singular, ROUNDING * singular[0]),
+    ]
+    loops, numbers = find_loops(sizes, omega)
+    phi, more = interaction(loops, layers)
     # G is 1 in these coordinates. Added to the matrix of E, it would drown where that is large.
     eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega)) + 1
-    loss.note("the smallest eigenvalue of E + G", eigenvalues, ROUNDING * abs(eigenvalues).max())
-    return functional_signature(loops, layers), conjugate_signs(loops, phi), eigenvalues
+    loss = [decisive("the smallest eigenvalue of E + G", eigenvalues, ROUNDING * abs(eigenvalues).max())]
+    signature, conjugate = functional_signature(loops, layers), conjugate_signs(loops, phi)
+    return _Signs(signature, conjugate, eigenvalues, functional + numbers + more, loss)
 
 
 def _inertia(rank, signature, p, margin):

@@ -1,7 +1,7 @@
-"""The end-to-end map of a linear network, P = W_L .. W_1, as a product of thin factors, and perturbations of it.
+"""The end-to-end map of a linear network, W = W_L .. W_1, as a product of thin factors, and perturbations of it.
 
-P has the rank q of the network's narrowest place. Its factors have q rows or q columns, and everything that decides
-the signs is computed from them and from Sxx and Sxy, so that it is cheap to do again for a network close by.
+W has the rank q of the network's narrowest place. Its factors have q rows or q columns. Everything that decides the
+signs is computed from them and from Sxx and Sxy, so that it is cheap to do again for a network close by.
 """
 
 import functools
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linear_networks.general_position import NotGenericError
+from linear_networks.general_position import NotGenericError, at_distance
 from linear_networks.second_moments import correlations
 from ranks import default_rtol
 
@@ -18,64 +18,77 @@ _CLEAR = 1e-13
 
 
 class EndToEnd(NamedTuple):
-    """P and Sxy for inputs in coordinates in which Sxx = 1."""
+    """W and Sxy for inputs in coordinates in which Sxx = 1."""
 
-    factors: list  # P = factors[0] .. factors[-1]: (K, q), (q, q), .., (q, r)
+    factors: list  # W = factors[0] .. factors[-1]: (K, q), (q, q), .., (q, r)
     targets: np.ndarray  # (K, r), sum_i y_i x_i^T
     roots: np.ndarray  # (r,) square roots of the eigenvalues of the given Sxx, the largest being 1
 
 
 def input_directions(Sxx):
-    """Return units (d,) of the inputs, and the nonzero eigenvalues (r,) and eigenvectors (d, r) of Sxx in these units.
+    """Return where the inputs lie, every input divided by its norm.
+
+    Args:
+        Sxx: (d, d), symmetric positive semidefinite.
+
+    Returns:
+        norms (d,) of the inputs, and the nonzero eigenvalues (r,) and eigenvectors (d, r) of Sxx / (norms norms^T).
 
     Raises:
-        NotGenericError: if r is another one at the scale of the largest input. What is small there may be an input in
-            a small unit, or what rounding has left of none; only who made Sxx can know.
+        NotGenericError: if r is another one at the scale of the largest input. What is small there may be an input of
+            small norm, or what rounding has left of none. Only who made Sxx can know.
     """
-    units, C = correlations(Sxx)
-    scales, U = np.linalg.eigh(C)
-    kept = default_rtol(len(C)) * scales[-1] < scales
+    norms, C = correlations(Sxx)
+    eigenvalues, U = np.linalg.eigh(C)
+    kept = default_rtol(len(C)) * eigenvalues[-1] < eigenvalues
     spread = np.linalg.eigvalsh(Sxx)
     clear = int((_CLEAR * spread[-1] < spread).sum())
     # Rounding that is taken for inputs has correlations above 1, hence negative eigenvalues.
-    if kept.sum() != clear or scales[0] < -1e-12 * scales[-1]:
+    if kept.sum() != clear or eigenvalues[0] < -1e-12 * eigenvalues[-1]:
         raise NotGenericError(
             f"small inputs cannot be told from rounding: the rank of Sxx is {clear} at the scale of the largest "
-            f"(eigenvalues above {_CLEAR:.0e} of its own), and {kept.sum()} if every input counts in a unit of its "
-            "own. Divide every input by its root mean square and multiply its weights in W_1 by it, which changes no "
+            f"(eigenvalues above {_CLEAR:.0e} of its own), and {kept.sum()} if every input counts relative to its own "
+            "norm. Divide every input by its root mean square and multiply its weights in W_1 by it, which changes no "
             "sign; or leave out those that are zero"
         )
-    return units, scales[kept], U[:, kept]
+    return norms, eigenvalues[kept], U[:, kept]
 
 
-def end_to_end(weights, Sxy, directions, q, decisions):
-    """Return the EndToEnd of a network.
+def end_to_end(weights, Sxy, directions, q):
+    """Return the EndToEnd of a network, and what must not be zero for W to have rank q.
 
-    The products start at the narrowest place, of q dimensions, and are kept orthonormal, so that P has rank q if every
-    step has: the smallest singular value of each is relative to the norm of its weights.
+    The products start at the narrowest place, of q dimensions, and are kept orthonormal. So W has rank q if every step
+    has: the smallest singular value of each step counts relative to the norm of its weights.
 
     Args:
         weights: [W_1, ..., W_L], W_l of shape (m_l, m_{l-1}).
         Sxy: (d, K).
         directions: as `input_directions` returns them.
         q: the smallest of r, K and the hidden widths.
-        decisions: general_position.Decisions, for the smallest singular values.
+
+    Returns:
+        EndToEnd, and a list of Decisive.
+
+    Raises:
+        NotGenericError: if one of these singular values is too small to be told from zero.
     """
-    units, scales, U = directions
-    first, roots = weights[0] * units, np.sqrt(scales)
+    input_norms, eigenvalues, U = directions
+    first, roots = weights[0] * input_norms, np.sqrt(eigenvalues)
     norms = [np.linalg.norm(W) for W in (first, *weights[1:])]
     path = list(zip([first @ U, *weights[1:]], norms, strict=True))
-    narrow = [len(scales), *(len(W) for W in weights)].index(q)
-    up = _factors(path[narrow:], q, decisions)
-    down = _factors([(W.T, norm) for W, norm in reversed(path[:narrow])], q, decisions)
+    narrow = [len(eigenvalues), *(len(W) for W in weights)].index(q)
+    up, numbers_up = _factors(path[narrow:], q)
+    down, numbers_down = _factors([(W.T, norm) for W, norm in reversed(path[:narrow])], q)
     down[0] = roots[:, None] * down[0]
-    return EndToEnd([*up, *(factor.T for factor in reversed(down))], Sxy.T / units @ (U / roots), roots / roots.max())
+    factors = [*up, *(factor.T for factor in reversed(down))]
+    targets = Sxy.T / input_norms @ (U / roots)
+    return EndToEnd(factors, targets, roots / roots.max()), numbers_up + numbers_down
 
 
 def perturb(network, size, rng):
     """Return the EndToEnd of a network whose weights, Sxx and Sxy are other ones by `size`, relative to their norms.
 
-    The inputs are in units of their own, as in `input_directions`. In coordinates in which Sxx = 1 a change of a small
+    Every input is divided by its norm, as in `input_directions`. In coordinates in which Sxx = 1 a change of a small
     direction is as large as the direction was small.
 
     Args:
@@ -94,13 +107,13 @@ def perturb(network, size, rng):
 
 
 def in_bases(network):
-    """Return the singular values of P, and Omega in bases of outputs and inputs that begin with its singular vectors.
+    """Return the singular values of W, and Omega in bases of outputs and inputs that begin with its singular vectors.
 
     Args:
         network: EndToEnd.
 
     Returns:
-        (q,) and (K, r): in these bases P is their diagonal matrix, filled up with zeros.
+        (q,) and (K, r): in these bases W is their diagonal matrix, filled up with zeros.
     """
     (first, *inner, last), targets, _ = network
     left, above = np.linalg.qr(first)
@@ -117,12 +130,15 @@ def _complete(basis):
     return np.concatenate([basis, rest], axis=1)
 
 
-def _factors(path, q, decisions):
-    """Return [F_0 (m, q), F_1 (q, q), ..], whose product is that of the matrices of the path, the last one first."""
-    basis, steps = np.eye(q), []
+def _factors(path, q):
+    """Return [F_0 (m, q), F_1 (q, q), ..], whose product is that of the path's matrices, the last one first.
+
+    The second result is a list of Decisive, the smallest singular value of every step.
+    """
+    basis, steps, numbers = np.eye(q), [], []
     for W, norm in path:
         basis, step = np.linalg.qr(W @ basis)
         smallest = np.linalg.svd(step, compute_uv=False)[-1]
-        decisions.nonzero("the smallest singular value of a product of weights", smallest / (norm or 1.0))
+        numbers.append(at_distance("the smallest singular value of a product of weights", smallest / (norm or 1.0)))
         steps.insert(0, step)
-    return [basis @ steps[0], *steps[1:]] if steps else [basis]
+    return ([basis @ steps[0], *steps[1:]] if steps else [basis]), numbers

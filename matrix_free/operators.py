@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import losses
-from hessians import check_arguments, functional_product, linearized, loss_product, outer_product
+from hessians import check_arguments, functional_matvec, linearized, loss_matvec, outer_matvec
 
 # --- without the matrix: products with blocks of vectors, summed over batches
 
 
-def loss_products(loss, apply_fn, params, batches):
+def loss_operator(loss, apply_fn, params, batches):
     """Return the function V -> V H_L of blocks of row vectors V (b, p), H_L that of the sum of the batches' losses.
 
     Args:
@@ -29,20 +29,20 @@ def loss_products(loss, apply_fn, params, batches):
         TypeError: for anything but float64, or batches that can be gone through only once.
         ValueError: for NaN or infinity, shapes that do not fit, or no batches.
     """
-    return _over_batches(loss_product, loss, apply_fn, params, batches)
+    return _over_batches(loss_matvec, loss, apply_fn, params, batches)
 
 
-def outer_products(loss, apply_fn, params, batches):
-    """Return the function V -> V H_o of blocks of row vectors. Arguments and errors as in `loss_products`."""
-    return _over_batches(outer_product, loss, apply_fn, params, batches)
+def outer_operator(loss, apply_fn, params, batches):
+    """Return the function V -> V H_o of blocks of row vectors. Arguments and errors as in `loss_operator`."""
+    return _over_batches(outer_matvec, loss, apply_fn, params, batches)
 
 
-def functional_products(loss, apply_fn, params, batches):
-    """Return the function V -> V H_f of blocks of row vectors. Arguments and errors as in `loss_products`."""
-    return _over_batches(functional_product, loss, apply_fn, params, batches)
+def functional_operator(loss, apply_fn, params, batches):
+    """Return the function V -> V H_f of blocks of row vectors. Arguments and errors as in `loss_operator`."""
+    return _over_batches(functional_matvec, loss, apply_fn, params, batches)
 
 
-def outer_factor(loss, apply_fn, params, batches):
+def factor_operator(loss, apply_fn, params, batches):
     """Return the function V -> V A^T for the factor of H_o = A^T A, A = R J, R^T R = d^2 ell / dF^2.
 
     The singular values of A are the square roots of H_o's eigenvalues, and come with all their digits: what is 1e-16 of
@@ -50,19 +50,19 @@ def outer_factor(loss, apply_fn, params, batches):
 
     Args:
         loss: one of the losses in `losses`, whose root R is known (`losses.curvature_root`).
-        apply_fn, params, batches: as in `loss_products`, except that the order of the samples must not change.
+        apply_fn, params, batches: as in `loss_operator`, except that the order of the samples must not change.
 
     Returns:
         V (b, p) -> (b, n K), n the number of all samples.
 
     Raises:
-        TypeError, ValueError: as in `loss_products`; ValueError for a loss whose root is not known.
+        TypeError, ValueError: as in `loss_operator`; ValueError for a loss whose root is not known.
     """
     losses.curvature_root(loss)
-    return _over_batches(_outer_factor, loss, apply_fn, params, batches, add=lambda rows: jnp.concatenate(rows, axis=1))
+    return _over_batches(factor_matvec, loss, apply_fn, params, batches, add=lambda rows: jnp.concatenate(rows, axis=1))
 
 
-def _outer_factor(loss, apply_fn, params, inputs, targets):
+def factor_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> A v, flattened."""
     predictions, jacobian, _ = linearized(apply_fn, params, inputs)
     root = losses.curvature_root(loss)

@@ -1,8 +1,8 @@
 """Numerical ranks of matrices that are known by their products only.
 
-For a matrix too large to be formed, `sketched_rank` counts the eigenvalues of its sketch S = Omega^T H Omega: for a
-symmetric H of rank r and l > r random probes in the columns of Omega, rank(S) = r almost surely. So l products and an
-l x l matrix take the place of p columns and a p x p matrix.
+For a matrix too large to be formed, `sketched_rank` counts the eigenvalues of its sketch S = Psi^T H Psi. For a
+symmetric H and N > rank(H) random probes in the columns of Psi, rank(S) = rank(H) almost surely. So N products and an
+N x N matrix take the place of p columns and a p x p matrix.
 """
 
 import contextlib
@@ -13,14 +13,15 @@ import jax.numpy as jnp
 import checks
 import hessians
 import losses
-from matrix_free.operators import functional_products, loss_products, outer_factor, outer_products
+from hessians import HessianTriple
+from matrix_free.operators import factor_operator, functional_operator, loss_operator, outer_operator
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
-from ranks import HessianRanks, numerical_rank, singular_rank
+from ranks import numerical_rank, singular_rank
 
-_MARGIN = 10  # a sketch is large enough for a rank if l >= rank + _MARGIN
+_SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + _SPARE
 
-_OVERSAMPLING = 1.1  # what a guess is multiplied by: with l = r the smallest eigenvalues would all but vanish
+_OVERSAMPLING = 1.1  # what a guess is multiplied by: with N = rank(H) the smallest eigenvalues would all but vanish
 
 _FIRST = 256  # the number of probes to begin with where there is no guess
 
@@ -30,16 +31,16 @@ _POOR = 1e5  # below this gap of a sketch, an orthonormal basis of the range is 
 def sketched_rank(matvec, p, guess, key, mesh=None):
     """Return the numerical rank of a symmetric matrix H that is known by its products only.
 
-    The rank is that of S = Omega^T H Omega, with l random orthonormal columns in Omega. The number l starts a tenth
-    above the guess, or at 256, and doubles, keeping the products made so far, until it exceeds the rank by a margin; at
-    l = p, S is H in another basis. Memory: 2 l^2 numbers and a few blocks of 64 vectors.
+    The rank is that of S = Psi^T H Psi, with N random orthonormal columns in Psi. The number N starts a tenth above the
+    guess, or at 256. It doubles until it exceeds the rank by ten, and keeps the products made so far. At N = p, S is H
+    in another basis. Memory: 2 N^2 numbers and a few blocks of 64 vectors.
 
     A sketch shrinks the smallest eigenvalues more than the largest, by a factor of five to fifty after a good guess.
-    Where the gap is so small (below 1e5) that this matters, and if 3 l p numbers fit in memory, H is restricted to an
-    orthonormal basis Q of the columns of H Omega instead: the nonzero eigenvalues of Q^T H Q are those of H.
+    This matters where the gap is below 1e5. There H is restricted to an orthonormal basis Q of the columns of H Psi
+    instead, if 3 N p numbers fit in memory: the nonzero eigenvalues of Q^T H Q are those of H.
 
     Args:
-        matvec: V (b, p) -> V H (b, p), such as `matrix_free.loss_products` returns.
+        matvec: V (b, p) -> V H (b, p), such as `matrix_free.loss_operator` returns.
         p: number of rows of H.
         guess: int, the rank to expect, or None. A wrong one costs time, no more.
         key: `jax.random` key of the probes.
@@ -47,7 +48,7 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
             over them. With several processes (`jax.distributed`), each makes the same call.
 
     Returns:
-        NumericalRank, its spectrum that of S or of Q^T H Q, (l,).
+        NumericalRank, its spectrum that of S or of Q^T H Q, (N,).
 
     Raises:
         TypeError: for a p or a guess that is not an integer.
@@ -55,27 +56,27 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
             not linear or not symmetric, as its first block shows.
         MemoryError: if a sketch that is large enough does not fit.
     """
-    omega, sketch = probes(checks.integer("p", p), key), None
+    psi, sketch = probes(checks.integer("p", p), key), None
     for size in _sizes(p, guess):
-        sketch = symmetric_sketch(matvec, omega, size, mesh, sketch)
+        sketch = symmetric_sketch(matvec, psi, size, mesh, sketch)
         found = numerical_rank(_where_jax_computes(sketch))
-        if found.rank + _MARGIN <= size:
+        if found.rank + _SPARE <= size:
             break
     if found.gap < _POOR and size < p:
         with contextlib.suppress(MemoryError):  # the sketch's own rank then, with a gap that says what it is worth
-            found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, omega, size, mesh)))
+            found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, psi, size, mesh)))
     return found
 
 
 def factor_rank(factor, p, guess, key, mesh=None):
     """Return the numerical rank of H = A^T A from the singular values of its factor A (m, p).
 
-    The rank is that of A Omega, with l random orthonormal columns in Omega, or, if m > p, of Psi^T A Omega with p of
-    them in Psi. Singular values are square roots of eigenvalues: rounding, at eps of the largest, hides only
-    eigenvalues below eps^2. Memory: 2 l min(m, p) numbers.
+    The rank is that of A Psi, with N random orthonormal columns in Psi. If m > p, it is that of Xi^T A Psi, with p such
+    columns in Xi. Singular values are square roots of eigenvalues: rounding, at eps of the largest, hides only
+    eigenvalues below eps^2. Memory: 2 N min(m, p) numbers.
 
     Args:
-        factor: V (b, p) -> V A^T (b, m), such as `matrix_free.outer_factor` returns.
+        factor: V (b, p) -> V A^T (b, m), such as `matrix_free.factor_operator` returns.
         p, guess, key, mesh: as in `sketched_rank`.
 
     Returns:
@@ -86,11 +87,11 @@ def factor_rank(factor, p, guess, key, mesh=None):
     """
     p = checks.integer("p", p)
     m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
-    omega, psi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
+    psi, xi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
     for size in _sizes(p, guess):
-        sketch = factor_sketch(factor, omega, psi, size, mesh, sketch)
+        sketch = factor_sketch(factor, psi, xi, size, mesh, sketch)
         found = singular_rank(sketch)
-        if found.rank + _MARGIN <= size:
+        if found.rank + _SPARE <= size:
             break
     return found
 
@@ -106,34 +107,34 @@ def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=N
         apply_fn: F(params, inputs) -> (n, K).
         params: pytree of float64 arrays, p numbers in all.
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader, in the same order every time.
-        guess: HessianRanks of ints, where a closed form is known.
+        guess: HessianTriple of ints, where a closed form is known.
         key: `jax.random` key of the probes; by default that of seed 0.
         mesh: as in `sketched_rank`.
 
     Returns:
-        HessianRanks of NumericalRank.
+        HessianTriple of NumericalRank.
 
     Raises:
-        TypeError, ValueError, MemoryError: as in `matrix_free.loss_products` and `sketched_rank`.
+        TypeError, ValueError, MemoryError: as in `matrix_free.loss_operator` and `sketched_rank`.
     """
     setting = loss, apply_fn, params, batches
     p, key = hessians.num_params(params), jax.random.key(0) if key is None else key
     functional, outer, total = guess or (None, None, None)
     if losses.has_root(loss):
-        found = factor_rank(outer_factor(*setting), p, outer, key, mesh)
+        found = factor_rank(factor_operator(*setting), p, outer, key, mesh)
     else:
-        found = sketched_rank(outer_products(*setting), p, outer, key, mesh)
-    return HessianRanks(
-        functional=sketched_rank(functional_products(*setting), p, functional, key, mesh),
+        found = sketched_rank(outer_operator(*setting), p, outer, key, mesh)
+    return HessianTriple(
+        functional=sketched_rank(functional_operator(*setting), p, functional, key, mesh),
         outer=found,
-        loss=sketched_rank(loss_products(*setting), p, total, key, mesh),
+        loss=sketched_rank(loss_operator(*setting), p, total, key, mesh),
     )
 
 
 def _sizes(p, guess):
     """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
     guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
-    size = int(_OVERSAMPLING * guess) + _MARGIN
+    size = int(_OVERSAMPLING * guess) + _SPARE
     while size < p:
         yield size
         size *= 2

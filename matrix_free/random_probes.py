@@ -1,11 +1,12 @@
 """Random orthonormal probes: columns of the transform behind a fast Fourier transform, with random signs.
 
-    Omega_{tj} = s_t cas(2 pi k_j t / p) / sqrt(p),    cas(x) = cos(x) + sin(x),    t = 0 .. p - 1
+    Psi_{tj} = z_t cas(2 pi nu_j t / p) / sqrt(p),    cas(x) = cos(x) + sin(x),    t = 0 .. p - 1
 
-with independent random signs s_t and the frequencies k_j in random order (a subsampled randomized Hartley transform).
-All p columns are an orthonormal basis of R^p. The first l of them are probes as good as Gaussian ones, or slightly
-better, and cheaper (`benchmarks/matrix_free/probes_compared.py`): each column is a formula, so that Omega is never
-stored, and Omega^T y is a fast Fourier transform, of p log p operations where Gaussian probes take p l.
+Here the signs z_t are random and independent, and the frequencies nu_j stand in random order. (The literature calls
+this a subsampled randomized Hartley transform.) All p columns are an orthonormal basis of R^p. The first N of them are
+probes as good as Gaussian ones, or slightly better (`benchmarks/matrix_free/probes_compared.py`). They are cheaper,
+too: each column is a formula, so that Psi is never stored. Psi^T y is a fast Fourier transform of p log p operations,
+where Gaussian probes take p N.
 """
 
 import functools
@@ -18,10 +19,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 class Probes(NamedTuple):
-    """What the columns of Omega are computed from."""
+    """What the columns of Psi are computed from."""
 
-    signs: np.ndarray  # s, (p,), -1.0 or 1.0
-    frequencies: np.ndarray  # k, (p,), a permutation of 0 .. p - 1
+    signs: np.ndarray  # z, (p,), -1.0 or 1.0
+    frequencies: np.ndarray  # nu, (p,), a permutation of 0 .. p - 1
 
 
 def probes(p, key):
@@ -33,26 +34,26 @@ def probes(p, key):
 
 
 @jax.jit
-def columns(omega, indices):
-    """Return the columns of Omega with these indices (b,) as the rows of an array (b, p), sharded as they are."""
-    p = omega.signs.size
+def columns(psi, indices):
+    """Return the columns of Psi with these indices (b,) as the rows of an array (b, p), sharded as they are."""
+    p = psi.signs.size
     angles = 2 * jnp.pi / p * jnp.arange(p, dtype=float)
     table = (jnp.cos(angles) + jnp.sin(angles)) / p**0.5
-    # The product k t is reduced modulo p in integers: as a float the angle would lose the digits that k t / p adds.
-    return omega.signs * table[omega.frequencies[indices][:, None] * jnp.arange(p) % p]
+    # The product nu t is reduced modulo p in integers: as a float the angle would lose the digits that nu t / p adds.
+    return psi.signs * table[psi.frequencies[indices][:, None] * jnp.arange(p) % p]
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def project(omega, vectors, count, mesh=None):
-    """Return Omega^T y for the first `count` columns and every row y of `vectors` (b, p), as an array (b, count).
+def project(psi, vectors, count, mesh=None):
+    """Return Psi^T y for the first `count` columns and every row y of `vectors` (b, p), as an array (b, count).
 
     With a mesh over which the rows are sharded, every device transforms its own and receives the others' results.
     """
-    p = omega.signs.size
-    frequencies = omega.frequencies[:count]
+    p = psi.signs.size
+    frequencies = psi.frequencies[:count]
 
     def transform(rows):
-        transformed = jnp.fft.rfft(omega.signs * rows)
+        transformed = jnp.fft.rfft(psi.signs * rows)
         # A real vector's transform at p - k is the complex conjugate of that at k.
         values = transformed[:, jnp.minimum(frequencies, p - frequencies)]
         return (values.real - jnp.where(2 * frequencies <= p, 1.0, -1.0) * values.imag) / p**0.5

@@ -1,7 +1,7 @@
 """Sketches of matrices known only by their products: a few random combinations of rows and columns, as NumPy arrays.
 
-The probes are the columns of Omega (see `random_probes`). They are made, multiplied and thrown away a block at a time,
-so that a sketch with l probes takes l^2 numbers and a few blocks of length p. With a `jax.sharding.Mesh` the probes of
+The probes are the columns of Psi (see `random_probes`). They are made, multiplied and thrown away a block at a time,
+so that a sketch with N probes takes N^2 numbers and a few blocks of length p. With a `jax.sharding.Mesh` the probes of
 a block are shared out among its devices; with several processes (`jax.distributed`), each makes the same calls.
 """
 
@@ -16,18 +16,18 @@ from matrix_free.random_probes import columns, project, rows_over
 _BLOCK = 64  # probes at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
 
 
-def symmetric_sketch(matvec, omega, size, mesh=None, start=None):
-    """Return S = Omega^T H Omega, with the first `size` columns of Omega.
+def symmetric_sketch(matvec, psi, size, mesh=None, start=None):
+    """Return S = Psi^T H Psi, with the first `size` columns of Psi.
 
     Args:
         matvec: V (b, p) -> V H (b, p), linear, H symmetric.
-        omega: `random_probes.Probes`.
-        size: number of probes l.
+        psi: `random_probes.Probes`.
+        size: number of probes N.
         mesh: the devices that share the work.
         start: a smaller sketch by the same probes, which is extended.
 
     Returns:
-        (l, l) array.
+        (N, N) array.
 
     Raises:
         TypeError, ValueError: for a `matvec` that returns another shape or dtype, NaN or infinity; or is not linear or
@@ -38,47 +38,47 @@ def symmetric_sketch(matvec, omega, size, mesh=None, start=None):
     _check_memory(2 * size**2, size)  # S, and the copy in which LAPACK finds its eigenvalues
     sketch = np.empty((size, size))
     sketch[:old, :old] = start if old else 0
-    for block, rows in _projected(matvec, omega, omega, old, size, size, mesh, symmetric=True):
+    for block, rows in _projected(matvec, psi, psi, old, size, size, mesh, symmetric=True):
         sketch[block] = rows
         sketch[:old, block] = rows[:, :old].T
     return sketch
 
 
-def factor_sketch(factor, omega, psi, size, mesh=None, start=None):
-    """Return (Psi^T A Omega)^T for a factor A (m, p), with all or the first p columns of Psi, whichever are fewer.
+def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
+    """Return (Xi^T A Psi)^T for a factor A (m, p), with all or the first p columns of Xi, whichever are fewer.
 
-    Psi only turns the rows of A, unless there are more than p.
+    Xi only turns the rows of A, unless there are more than p.
 
     Args:
         factor: V (b, p) -> V A^T (b, m).
-        omega, psi: `random_probes.Probes` of p and of m.
+        psi, xi: `random_probes.Probes` of p and of m.
         size, mesh, start: as in `symmetric_sketch`.
 
     Returns:
-        (l, min(m, p)) array.
+        (N, min(m, p)) array.
 
     Raises:
         TypeError, ValueError, MemoryError: as in `symmetric_sketch`, symmetry aside.
     """
-    old, width = _old(start), min(omega.signs.size, psi.signs.size)
+    old, width = _old(start), min(psi.signs.size, xi.signs.size)
     _check_memory(2 * size * width, size)
     sketch = np.empty((size, width))
     sketch[:old] = start if old else 0
-    for block, rows in _projected(factor, omega, psi, old, size, width, mesh, symmetric=False):
+    for block, rows in _projected(factor, psi, xi, old, size, width, mesh, symmetric=False):
         sketch[block] = rows
     return sketch
 
 
-def ritz_matrix(matvec, omega, size, mesh=None):
-    """Return Q^T H Q for an orthonormal basis Q of the columns of H Omega; its nonzero eigenvalues are those of H.
+def ritz_matrix(matvec, psi, size, mesh=None):
+    """Return Q^T H Q for an orthonormal basis Q of the columns of H Psi; its nonzero eigenvalues are those of H.
 
-    Arguments and errors as in `symmetric_sketch`; 3 l p numbers must fit in memory.
+    Arguments and errors as in `symmetric_sketch`; 3 N p numbers must fit in memory.
     """
-    p = omega.signs.size
+    p = psi.signs.size
     _check_memory(3 * size * p, size)
     images = np.empty((size, p))
     for block, indices in _blocks(0, size, p, mesh):
-        images[block] = _host(matvec(columns(omega, _shared(indices, mesh))))[: block.stop - block.start]
+        images[block] = _host(matvec(columns(psi, _shared(indices, mesh))))[: block.stop - block.start]
     basis = np.ascontiguousarray(np.linalg.qr(images.T)[0].T)
     for block, indices in _blocks(0, size, p, mesh):
         vectors = _shared(basis[np.minimum(indices, size - 1)], mesh)
@@ -87,29 +87,29 @@ def ritz_matrix(matvec, omega, size, mesh=None):
     return (matrix + matrix.T) / 2
 
 
-def _projected(image, omega, psi, first, last, width, mesh, symmetric):
-    """Yield, for each block of probes, its slice and Psi^T of their images, after a test of the first block."""
+def _projected(image, psi, xi, first, last, width, mesh, symmetric):
+    """Yield, for each block of probes, its slice and Xi^T of their images, after a test of the first block."""
 
     def rows(vectors):
         images = image(vectors)
-        if images.shape != (len(vectors), psi.signs.size) or images.dtype != np.float64:
+        if images.shape != (len(vectors), xi.signs.size) or images.dtype != np.float64:
             raise ValueError(
                 f"the product of a block of vectors {vectors.shape} must be float64 of shape "
-                f"{(len(vectors), psi.signs.size)}, got {images.dtype} of shape {images.shape}"
+                f"{(len(vectors), xi.signs.size)}, got {images.dtype} of shape {images.shape}"
             )
-        values = np.asarray(project(psi, images, width, mesh))
+        values = np.asarray(project(xi, images, width, mesh))
         if not np.isfinite(values).all():
             raise ValueError(
                 "the product of a block of vectors is NaN or infinite; look at the parameters, the data and the loss"
             )
         return values
 
-    for block, indices in _blocks(first, last, omega.signs.size, mesh):
-        vectors = columns(omega, _shared(indices, mesh))
+    for block, indices in _blocks(first, last, psi.signs.size, mesh):
+        vectors = columns(psi, _shared(indices, mesh))
         values = rows(vectors)
         if block.start == 0:
             # The images of the same vectors in reverse order are known, so that one more product tests linearity.
-            combined = rows(2 * vectors - 3 * columns(omega, _shared(indices[::-1], mesh)))
+            combined = rows(2 * vectors - 3 * columns(psi, _shared(indices[::-1], mesh)))
             _check_equal(combined, 2 * values - 3 * values[::-1], "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
             if symmetric:
                 square = values[:, : len(set(indices))][: values.shape[1]]

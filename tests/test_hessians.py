@@ -8,15 +8,12 @@ from numpy.testing import assert_allclose
 from torch.utils.data import DataLoader
 
 import hessians
+from architectures import ACTIVATIONS
 from dataloader import DatasetTorch
 from hessians import check_memory, functional_hessian, loss_hessian, num_params, outer_prod
-from losses import get_loss, of_params
+from losses import LOSSES, get_loss, of_params
 from ranks import numerical_rank
 from tests.problems import problem, three
-
-ACTIVATIONS = "linear", "relu", "tanh", "elu", "sigmoid", "leaky_relu", "gelu"
-
-LOSSES = "mse", "cross", "cosh"
 
 
 def output_derivatives(loss_name, predictions, targets):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from losses import curvature_root, get_loss, has_root, of_params
+from losses import LOSSES, curvature_root, get_loss, has_root, of_params
 
 RNG = np.random.default_rng(0)
 PREDICTIONS = RNG.normal(size=(4, 3))
@@ -70,7 +70,7 @@ def test_of_params_composes_network_and_loss():
     assert_allclose(loss_params([W], x, ONE_HOT), 0.5 * ((x @ W - ONE_HOT) ** 2).sum(), rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["mse", "cross", "cosh"])
+@pytest.mark.parametrize("name", LOSSES)
 def test_curvature_root(name):
     """R^T R is the Hessian of the loss in the outputs, by jax.hessian; targets need not be one-hot."""
     rng = np.random.default_rng(8)

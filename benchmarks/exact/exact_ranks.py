@@ -31,7 +31,7 @@ def exact_twice(dataset, dim, widths, samples):
     guess, seconds = linear_ranks(min(samples, dim), 10, widths), []
     for _ in range(2):
         start = time.perf_counter()
-        found = exact_ranks(squared, apply_fn, params, data.x_train, data.y_train, guess=guess)
+        found = exact_ranks(squared, apply_fn, params, [(data.x_train, data.y_train)], guess)
         seconds.append(time.perf_counter() - start)
     return num_params(params), seconds, [rank.rank for rank in found], list(guess)
 

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from curvlinops import GGNLinearOperator, HessianLinearOperator
 
-from hessians import num_params
-from ranks import HessianRanks
+from hessians import HessianTriple, num_params
 
 
 def curvlinops_ranks(params, batches):
-    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `cost.dense_ranks` does."""
+    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `ways.by_matrices` does."""
     layers = [torch.nn.Linear(*weights.shape, bias=False, dtype=torch.float64) for weights in params]
     for layer, weights in zip(layers, params, strict=True):
         layer.weight.data = torch.from_numpy(weights.T.copy())
@@ -25,4 +24,4 @@ def curvlinops_ranks(params, batches):
     outer = GGNLinearOperator(*setting) @ identity
     del identity
     ranks = (int(torch.linalg.matrix_rank(matrix, hermitian=True)) for matrix in (total - outer, outer, total))
-    return HessianRanks(*ranks)
+    return HessianTriple(*ranks)

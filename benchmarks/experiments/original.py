@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from experiments.ways import linear_network
+from experiments.ways import network_of
+from hessians import HessianTriple
 from losses import squared
-from ranks import HessianRanks
 
 
 def original_ranks(params, batches):
-    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `cost.dense_ranks` does."""
-    (apply_fn, _, _), loss = linear_network(params), squared
+    """Return the ranks of H_f, H_o and H_L of a linear network under the squared loss, as `ways.by_matrices` does."""
+    (apply_fn, _, _), loss = network_of(params), squared
     theta, unravel = ravel_pytree(params)
     total = outer = jnp.zeros((theta.size, theta.size))
     for inputs, targets in batches:
@@ -32,4 +32,4 @@ def original_ranks(params, batches):
         weights = jnp.diagonal(curvature, axis1=1, axis2=2)
         total += jax.hessian(objective)(theta)
         outer += jnp.tensordot(jacobian, jacobian * weights[:, :, None], axes=[[0, 1], [0, 1]])
-    return HessianRanks(*(int(jnp.linalg.matrix_rank(matrix)) for matrix in (total - outer, outer, total)))
+    return HessianTriple(*(int(jnp.linalg.matrix_rank(matrix)) for matrix in (total - outer, outer, total)))

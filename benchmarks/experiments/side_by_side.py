@@ -32,7 +32,7 @@ def main():
     from closed_forms import linear_ranks
     from data import get_dataset
     from experiments.cost import measure
-    from experiments.ways import by_matrices, by_signs, by_structure, by_structure_loss, matrix_free, matrix_free_loss
+    from experiments.ways import by_matrices, by_probes, by_probes_loss, by_signs, by_structure, by_structure_loss
     from hessians import num_params
     from initializers import get_init
 
@@ -40,8 +40,8 @@ def main():
         "original": original_ranks,
         "curvlinops": curvlinops_ranks,
         "dense": by_matrices,
-        "matrix-free": matrix_free,
-        "matrix-free H_L": matrix_free_loss,
+        "matrix-free": by_probes,
+        "matrix-free H_L": by_probes_loss,
         "structure": by_structure,
         "structure H_L": by_structure_loss,
         "signs": by_signs,

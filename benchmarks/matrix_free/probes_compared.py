@@ -15,7 +15,7 @@ from data import get_dataset
 from hessians import num_params
 from initializers import get_init
 from losses import squared
-from matrix_free import loss_products
+from matrix_free import loss_operator
 from matrix_free.random_probes import probes
 from matrix_free.sketches import symmetric_sketch
 from ranks import numerical_rank
@@ -24,7 +24,7 @@ BLOCK = 64
 
 
 def gaussian(products, p, size, key):
-    """Return S for Gaussian probes, whose blocks are drawn anew for every product: memory stays O(b p + l^2)."""
+    """Return S for Gaussian probes, whose blocks are drawn anew for every product: memory stays O(b p + N^2)."""
     draw = jax.jit(lambda j: jax.random.normal(jax.random.fold_in(key, j), (BLOCK, p)) / p**0.5)
     blocks, images = range(-(-size // BLOCK)), jax.jit(jnp.matmul)
     rows = []
@@ -42,12 +42,12 @@ def trigonometric(products, p, size, key):
 def main():
     """Print the table."""
     jax.config.update("jax_enable_x64", True)
-    print(f"{'p':>5} {'l / r':>6} {'probes':<14}{'seconds':>8}{'rank':>6}{'gap':>10}")
+    print(f"{'p':>5} {'N / rank':>6} {'probes':<14}{'seconds':>8}{'rank':>6}{'gap':>10}")
     for widths, samples in ([28, 28], 50), ([56, 56], 100):
         data = get_dataset("gaussian", samples, 0, 64, 10)
         init_fn, apply_fn = fully_connected(widths, 10, "linear", get_init("glorot"))
         _, params = init_fn(jax.random.PRNGKey(0), (-1, 64))
-        p, products = num_params(params), loss_products(squared, apply_fn, params, [(data.x_train, data.y_train)])
+        p, products = num_params(params), loss_operator(squared, apply_fn, params, [(data.x_train, data.y_train)])
         rank = linear_ranks(min(samples, 64), 10, widths).loss
         for oversampling in (1.02, 1.1, 1.2):
             for way in (gaussian, trigonometric):

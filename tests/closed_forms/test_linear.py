@@ -17,13 +17,11 @@ from closed_forms import (
 )
 from data import get_dataset
 from dataloader import DatasetTorch
-from hessians import functional_hessian, loss_hessian, outer_prod
-from initializers import get_init
-from losses import get_loss, of_params
-from ranks import HessianRanks, numerical_rank
+from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
+from initializers import INITIALIZERS, get_init
+from losses import LOSSES, get_loss, of_params
+from ranks import numerical_rank
 from tests.conftest import IMAGE_SETS
-
-LOSSES = "mse", "cross", "cosh"
 
 
 @functools.cache
@@ -39,19 +37,19 @@ def measured_ranks(inputs, targets, units, loss_name, init_name, seed, batch_siz
     loss, apply_fn, loss_params = network(tuple(units), targets.shape[1], loss_name, bias)
     init_fn, _ = fully_connected(units, targets.shape[1], "linear", get_init(init_name), bias=bias)
     _, params = init_fn(jax.random.PRNGKey(seed), (-1, inputs.shape[1]))
-    sums = HessianRanks(0, 0, 0)
+    sums = HessianTriple(0, 0, 0)
     for x, y in DataLoader(DatasetTorch(inputs, targets), batch_size=batch_size):
         x, y = x.numpy(), y.numpy()
-        batch = HessianRanks(
+        batch = HessianTriple(
             functional_hessian(loss, apply_fn, params, x, y),
             outer_prod(loss, apply_fn, params, x, y),
             loss_hessian(loss_params, params, x, y),
         )
-        sums = HessianRanks(*(total + part for total, part in zip(sums, batch, strict=True)))
-    return numerical_rank(inputs.T @ inputs), HessianRanks(*map(numerical_rank, sums))
+        sums = HessianTriple(*(total + part for total, part in zip(sums, batch, strict=True)))
+    return numerical_rank(inputs.T @ inputs), HessianTriple(*map(numerical_rank, sums))
 
 
-@pytest.mark.parametrize("init_name", ["glorot", "uniform", "orthogonal"])
+@pytest.mark.parametrize("init_name", INITIALIZERS)
 @pytest.mark.parametrize("loss_name", LOSSES)
 @pytest.mark.parametrize("dataset", ["digits", *IMAGE_SETS])
 def test_the_papers_setting(dataset, loss_name, init_name, request):
@@ -61,9 +59,9 @@ def test_the_papers_setting(dataset, loss_name, init_name, request):
     data = get_dataset(dataset, 50, 0, 25, 10)
     r, measured = measured_ranks(data.x_train, data.y_train, [5, 10], loss_name, init_name, seed=1, batch_size=10)
     assert r.rank == 25
-    expected = HessianRanks(165, 145, 245) if loss_name == "cross" else HessianRanks(175, 150, 250)
+    expected = HessianTriple(165, 145, 245) if loss_name == "cross" else HessianTriple(175, 150, 250)
     assert linear_ranks(r.rank, 10, [5, 10], loss_name) == expected
-    assert HessianRanks(*(found.rank for found in measured)) == expected
+    assert HessianTriple(*(found.rank for found in measured)) == expected
     assert min(found.gap for found in (r, *measured)) >= 1e8
 
 
@@ -71,7 +69,7 @@ def random_settings(count, bias):
     """Return settings over depth 2 to 4, bottlenecks anywhere, K = 1, n < d, n < K, and data of deficient rank."""
     rng = np.random.default_rng(8)
     for seed in range(count):
-        loss_name = LOSSES[seed % 3]
+        loss_name = list(LOSSES)[seed % 3]
         dim, outputs, n = rng.integers(1, 8), rng.integers(1 + (loss_name == "cross"), 7), rng.integers(1, 25)
         units = rng.integers(1, 8, size=rng.integers(1, 4)).tolist()
         yield pytest.param(
@@ -100,7 +98,9 @@ def test_equality_in_general_position(bias, seed, setting):
     assert r.rank == min(n, setting["r"])
     closed_forms = biased_ranks if bias else linear_ranks
     rank = min(n - bias, setting["r"])
-    assert HessianRanks(*(found.rank for found in measured)) == closed_forms(rank, setting["outputs"], units, loss_name)
+    assert HessianTriple(*(found.rank for found in measured)) == closed_forms(
+        rank, setting["outputs"], units, loss_name
+    )
     assert min(found.gap for found in measured) > 1e4
 
 

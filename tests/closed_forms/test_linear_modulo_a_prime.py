@@ -16,13 +16,11 @@ from hypothesis import strategies as st
 
 from architectures import fully_connected
 from closed_forms import biased_ranks, critical_ranks, flag_rank, linear_ranks
-from hessians import functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
-from losses import of_params, squared
-from ranks import HessianRanks
+from losses import LOSSES, of_params, squared
 from tests.oracles.linear_hessians import P, hessians, inputs_of_layers, kernel, product, random, rank, solve
 
-LOSSES = "mse", "cross", "cosh"
 many = settings(max_examples=500, deadline=None, derandomize=True, database=None)
 
 
@@ -37,7 +35,7 @@ class Setting(NamedTuple):
 
 
 @st.composite
-def setting(draw, loss_names=LOSSES, biases=(False, True)):
+def setting(draw, loss_names=tuple(LOSSES), biases=(False, True)):
     loss_name, depth = draw(st.sampled_from(loss_names)), draw(st.integers(1, 5))
     units = [draw(st.integers(1, 7)) for _ in range(depth - 1)]
     K = draw(st.integers(1 + (loss_name == "cross"), 6))
@@ -89,7 +87,7 @@ def residuals(net, moment=None):
 
 
 def ranks(net, alpha):
-    return HessianRanks(*map(rank, hessians(net.weights, net.biases, net.inputs, alpha, net.S)))
+    return HessianTriple(*map(rank, hessians(net.weights, net.biases, net.inputs, alpha, net.S)))
 
 
 def outputs(s):

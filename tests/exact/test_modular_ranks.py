@@ -14,10 +14,10 @@ from architectures import fully_connected
 from closed_forms import linear_ranks
 from data import get_dataset
 from exact import exact_hessians, exact_ranks, modular_ranks, random_primes
-from hessians import functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
 from losses import get_loss, of_params, squared
-from ranks import HessianRanks, numerical_rank
+from ranks import numerical_rank
 
 PRIME = 2147483629
 
@@ -85,7 +85,7 @@ def fraction_hessians(params, inputs, targets, activation):
                 H_f[i][j] = H_f[j][i] = H_f[j][i] + functional
                 H_o[i][j] = H_o[j][i] = H_o[j][i] + outer
     H_L = [[f + o for f, o in zip(*rows, strict=True)] for rows in zip(H_f, H_o, strict=True)]
-    return HessianRanks(H_f, H_o, H_L)
+    return HessianTriple(H_f, H_o, H_L)
 
 
 def problem(activation, bias, units=(2, 3), dim=3, classes=2, n=4, init="glorot", seed=0):
@@ -103,11 +103,11 @@ def test_every_entry_and_the_ranks_against_fractions(activation, bias):
     apply_fn, params, inputs, targets = problem(activation, bias)
     expected = fraction_hessians(params, inputs, targets, activation)
     for prime in (PRIME, *random_primes(1, seed=3)):
-        found = exact_hessians(squared, apply_fn, params, inputs, targets, prime)
+        found = exact_hessians(squared, apply_fn, params, [(inputs, targets)], prime)
         for matrix, rationals in zip(found, expected, strict=True):
             modulo = [[x.numerator * pow(x.denominator, -1, prime) % prime for x in row] for row in rationals]
             np.testing.assert_array_equal(matrix, modulo)
-    ranks = exact_ranks(squared, apply_fn, params, inputs, targets)
+    ranks = exact_ranks(squared, apply_fn, params, [(inputs, targets)])
     for rank, rationals in zip(ranks, expected, strict=True):
         entries = [[flint.fmpq(x.numerator, x.denominator) for x in row] for row in rationals]
         assert rank.rank == flint.fmpq_mat(entries).rank()
@@ -138,7 +138,7 @@ def glorot_network(activation, widths=(5, 10), dim=25, seed=1):
 
 
 def test_the_papers_figures_on_digits():
-    found = exact_ranks(squared, *glorot_network("linear"), *images("digits"))
+    found = exact_ranks(squared, *glorot_network("linear"), [images("digits")])
     assert [exactly.rank for exactly in found] == [175, 150, 250]
     for exactly in found:
         assert len(set(exactly.primes)) == 2
@@ -148,7 +148,7 @@ def test_the_papers_figures_on_digits():
 
 @pytest.mark.parametrize(("dataset", "ranks"), [("CIFAR10", [175, 150, 250]), ("FashionMNIST", [175, 150, 250])])
 def test_the_papers_figures_on_real_images(dataset, ranks, image_sets):
-    found = exact_ranks(squared, *glorot_network("linear"), *images(dataset))
+    found = exact_ranks(squared, *glorot_network("linear"), [images(dataset)])
     assert [exactly.rank for exactly in found] == ranks
 
 
@@ -157,15 +157,15 @@ def test_fashion_mnist_by_its_nearest_pixels(image_sets):
     raw = torchvision.datasets.FashionMNIST(image_sets, train=True)
     pixels = torch.nn.functional.interpolate(raw.data[:50, None].to(torch.float64) / 255, (5, 5))
     inputs, targets = pixels.reshape(50, 25).numpy(), np.eye(10)[raw.targets[:50].numpy()]
-    found = exact_ranks(squared, *glorot_network("linear"), inputs, targets)
+    found = exact_ranks(squared, *glorot_network("linear"), [(inputs, targets)])
     assert [exactly.rank for exactly in found] == [175, 135, 235]
 
 
-@pytest.mark.parametrize("guess", [None, HessianRanks(10, 20, 30), HessianRanks(175, 150, 250)])
+@pytest.mark.parametrize("guess", [None, HessianTriple(10, 20, 30), HessianTriple(175, 150, 250)])
 def test_sketches_of_any_first_size_give_the_rank(guess, monkeypatch):
     """Sketches that are too small have to grow; those of the right size must do."""
-    monkeypatch.setattr(modular_ranks, "_MARGIN", 4)
-    found = exact_ranks(squared, *glorot_network("linear"), *images("digits"), guess=guess, primes=[PRIME], seed=2)
+    monkeypatch.setattr(modular_ranks, "_SPARE", 4)
+    found = exact_ranks(squared, *glorot_network("linear"), [images("digits")], guess=guess, primes=[PRIME], seed=2)
     assert [exactly.rank for exactly in found] == [175, 150, 250]
 
 
@@ -176,14 +176,14 @@ def test_a_sketch_is_smaller_than_the_matrix(monkeypatch):
         modular_ranks, "_flint_rank", lambda matrix, prime: sizes.append(matrix.shape) or whole(matrix, prime)
     )
     guess = linear_ranks(25, 10, [5, 10])
-    exact_ranks(squared, *glorot_network("linear"), *images("digits"), guess=guess, primes=[PRIME])
-    assert sizes == [(rank + 2 * modular_ranks._MARGIN,) * 2 for rank in guess]
+    exact_ranks(squared, *glorot_network("linear"), [images("digits")], guess=guess, primes=[PRIME])
+    assert sizes == [(rank + 2 * modular_ranks._SPARE,) * 2 for rank in guess]
 
 
 def test_rank_deficient_weights():
     """At W_2 = 0 of 25-4-6-10 only dW_2 moves the output, and H_f couples dW_2, of 4 x 6, with the rest: 24 and 48."""
     apply_fn, params = glorot_network("linear", widths=(4, 6))
-    found = exact_ranks(squared, apply_fn, [params[0], params[1] * 0, params[2]], *images("digits"), primes=[PRIME])
+    found = exact_ranks(squared, apply_fn, [params[0], params[1] * 0, params[2]], [images("digits")], primes=[PRIME])
     assert found.outer.rank == 4 * 6
     assert found.functional.rank == 2 * 4 * 6
 
@@ -194,7 +194,7 @@ def test_small_eigenvalues_that_a_threshold_drops_are_counted():
     inputs, targets = images("digits")
     inputs = inputs * np.where(np.arange(25) == 12, 1e-9, 1.0)
     assert numerical_rank(outer_prod(squared, apply_fn, params, inputs, targets)).rank < 150
-    assert exact_ranks(squared, apply_fn, params, inputs, targets, primes=[PRIME]).outer.rank == 150
+    assert exact_ranks(squared, apply_fn, params, [(inputs, targets)], primes=[PRIME]).outer.rank == 150
 
 
 # --- bad input
@@ -205,24 +205,24 @@ def test_losses_and_activations_without_an_exact_form():
     for activation, primitive in [("tanh", "tanh"), ("sigmoid", "logistic"), ("gelu", "erf|erfc|exp"), ("elu", "exp")]:
         apply_fn, params = glorot_network(activation)
         with pytest.raises(ValueError, match=f"no exact form for the primitive '({primitive}|expm1)'"):
-            exact_ranks(squared, apply_fn, params, inputs, targets)
+            exact_ranks(squared, apply_fn, params, [(inputs, targets)])
     apply_fn, params = glorot_network("linear")
     for name in ("cross", "cosh"):
         with pytest.raises(ValueError, match="no exact form for the primitive"):
-            exact_ranks(get_loss(name), apply_fn, params, inputs, targets)
+            exact_ranks(get_loss(name), apply_fn, params, [(inputs, targets)])
 
 
 def test_bad_arrays():
     apply_fn, params = glorot_network("linear")
     inputs, targets = images("digits")
     with pytest.raises(TypeError, match="inputs must be float64, got float32"):
-        exact_ranks(squared, apply_fn, params, inputs.astype(np.float32), targets)
+        exact_ranks(squared, apply_fn, params, [(inputs.astype(np.float32), targets)])
     with pytest.raises(ValueError, match="params must be finite, but 1 of 125"):
-        exact_ranks(squared, apply_fn, [params[0].at[0, 0].set(np.nan), *params[1:]], inputs, targets)
+        exact_ranks(squared, apply_fn, [params[0].at[0, 0].set(np.nan), *params[1:]], [(inputs, targets)])
     with pytest.raises(ValueError, match="params must be finite, but 1 of 125"):
-        exact_ranks(squared, apply_fn, [params[0].at[0, 0].set(np.inf), *params[1:]], inputs, targets)
+        exact_ranks(squared, apply_fn, [params[0].at[0, 0].set(np.inf), *params[1:]], [(inputs, targets)])
     with pytest.raises(ValueError, match=r"predictions have shape \(50, 10\) and targets \(50, 9\)"):
-        exact_ranks(squared, apply_fn, params, inputs, targets[:, 1:])
+        exact_ranks(squared, apply_fn, params, [(inputs, targets[:, 1:])])
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
@@ -233,7 +233,7 @@ def test_a_unit_on_its_kink(activation):
     with pytest.raises(
         ValueError, match=r"5 comparisons of the primitive 'g[te]' are too close to call: a unit sits on"
     ):
-        exact_ranks(squared, apply_fn, params, inputs, targets)
+        exact_ranks(squared, apply_fn, params, [(inputs, targets)])
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_unit_on_its_kink(activation):
 )
 def test_bad_primes(prime, message):
     with pytest.raises(ValueError, match=message):
-        exact_ranks(squared, *glorot_network("linear"), *images("digits"), primes=[prime])
+        exact_ranks(squared, *glorot_network("linear"), [images("digits")], primes=[prime])
 
 
 def test_random_primes_are_different_and_repeatable():

@@ -4,7 +4,7 @@ import pytest
 
 from closed_forms import linear_ranks
 from experiments.cost import measure
-from experiments.ways import by_matrices, by_signs, by_structure, by_structure_loss, matrix_free, matrix_free_loss
+from experiments.ways import by_matrices, by_probes, by_probes_loss, by_signs, by_structure, by_structure_loss
 
 RNG = np.random.default_rng(0)
 PARAMS = [RNG.normal(size=shape) for shape in [(12, 30), (30, 20), (20, 3)]]
@@ -13,13 +13,13 @@ EXPECTED = linear_ranks(12, 3, [30, 20])
 
 
 def test_the_ways_agree_with_each_other_and_the_closed_form():
-    for way in (by_matrices, matrix_free, by_structure, by_signs):
+    for way in (by_matrices, by_probes, by_structure, by_signs):
         assert tuple(found.rank for found in way(PARAMS, BATCHES)) == EXPECTED
-    assert matrix_free_loss(PARAMS, BATCHES).rank == by_structure_loss(PARAMS, BATCHES).rank == EXPECTED.loss
+    assert by_probes_loss(PARAMS, BATCHES).rank == by_structure_loss(PARAMS, BATCHES).rank == EXPECTED.loss
 
 
 def test_measured_in_a_process_of_its_own():
-    cost = measure(matrix_free, PARAMS, BATCHES)
+    cost = measure(by_probes, PARAMS, BATCHES)
     assert tuple(found.rank for found in cost.result) == EXPECTED
     assert cost.seconds > 0
     assert 1e7 < cost.before <= cost.peak < 1e10

@@ -3,7 +3,8 @@ import pytest
 
 from experiments.numerical_vs_exact import Trial, certify, survey
 from figures import judgement_table
-from ranks import WELL_DETERMINED, HessianRanks
+from hessians import HessianTriple
+from ranks import WELL_DETERMINED
 
 
 def test_a_small_survey():
@@ -25,7 +26,7 @@ def test_a_small_survey():
 @pytest.mark.parametrize("bias", [False, True])
 def test_certificates(bias):
     predicted, attained = certify(5, [3, 4], 3, bias=bias)
-    assert isinstance(attained, HessianRanks)
+    assert isinstance(attained, HessianTriple)
     assert predicted == attained
 
 

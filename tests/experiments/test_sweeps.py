@@ -10,7 +10,7 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import biased_ranks, linear_ranks
-from data import get_dataset
+from data import get_dataset, home
 from experiments import sweeps
 from experiments.setting import Setting
 from experiments.sweeps import contradictions, results_file, run_sweep
@@ -237,7 +237,7 @@ def test_one_results_file_for_every_setting():
     paths = [results_file(setting, variable) for setting in (SMALL, *others) for variable in ("widths", "n_train")]
     assert len(set(paths)) == 8
     assert results_file(SMALL, "widths") == results_file(SMALL._replace(widths=[9]), "widths")
-    assert {path.parent for path in paths} == {sweeps.RESULTS}
+    assert {path.parent for path in paths} == {home() / "results" / "sweeps"}
     assert results_file(SMALL, "widths", "folder").parent.name == "folder"
     assert paths[0].name.startswith("widths-gaussian-linear-mse-")
 

@@ -4,14 +4,14 @@ from figures import (
     plot_blocks,
     plot_reduction,
 )
+from hessians import HessianTriple
 from linear_networks.reduced_matrix import pieces, reduced_matrix
-from ranks import HessianRanks
 from tests.oracles.integer_networks import hessians
 
 
 def test_blocks_are_marked_and_exact_zeros_are_blank():
     matrix = np.arange(36.0).reshape(6, 6)
-    axes = plot_blocks(HessianRanks(matrix, -matrix, 0 * matrix), [2, 3, 1])
+    axes = plot_blocks(HessianTriple(matrix, -matrix, 0 * matrix), [2, 3, 1])
     for axis in axes:
         assert [label.get_text() for label in axis.get_xticklabels()] == [rf"$\mathbf{{W}}_{i}$" for i in (1, 2, 3)]
         np.testing.assert_array_equal(axis.get_xticks(), [0.5, 3, 5])
@@ -20,7 +20,7 @@ def test_blocks_are_marked_and_exact_zeros_are_blank():
 
 
 def test_blocks_of_zero_matrices():
-    assert len(plot_blocks(HessianRanks(*[np.zeros((4, 4))] * 3), [3, 1])) == 3
+    assert len(plot_blocks(HessianTriple(*[np.zeros((4, 4))] * 3), [3, 1])) == 3
 
 
 def test_the_reduction_shows_every_layer_and_every_piece(setting):

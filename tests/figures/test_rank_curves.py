@@ -10,8 +10,9 @@ from figures import (
     plot_sweep,
     plot_training,
 )
+from hessians import HessianTriple
 from linear_networks import Inertia
-from ranks import HessianRanks, NumericalRank
+from ranks import NumericalRank
 
 
 def test_sweep():
@@ -19,7 +20,7 @@ def test_sweep():
     points = [
         [
             Point(
-                [m], seed, p, 9, HessianRanks(*(NumericalRank(rank, gap, 0.1, np.empty(0)) for rank, gap in row)), form
+                [m], seed, p, 9, HessianTriple(*(NumericalRank(rank, gap, 0.1, np.empty(0)) for rank, gap in row)), form
             )
             for seed, row in enumerate(rows)
         ]
@@ -42,8 +43,8 @@ def test_sweep():
 
 
 SWEEP = [
-    (4, 100, HessianRanks(5, 3, 7), [[(5, 1e10), (3, 1e12), (7, 1e11)]] * 2),
-    (8, 300, HessianRanks(10, 4, 12), [[(10, 1e10), (4, 1e9), (12, 1e10)], [(10, 1e10), (4, 1e9), (10, 1e3)]]),
+    (4, 100, HessianTriple(5, 3, 7), [[(5, 1e10), (3, 1e12), (7, 1e11)]] * 2),
+    (8, 300, HessianTriple(10, 4, 12), [[(10, 1e10), (4, 1e9), (12, 1e10)], [(10, 1e10), (4, 1e9), (10, 1e3)]]),
 ]
 
 
@@ -57,7 +58,7 @@ def test_costs():
 
 def test_a_sweep_over_names_stands_side_by_side():
     found = NumericalRank(3, 1e12, 0.0, np.empty(0))
-    row = [Point("relu", 1, 9, 4, HessianRanks(*[found] * 3), HessianRanks(3, 3, 3))]
+    row = [Point("relu", 1, 9, 4, HessianTriple(*[found] * 3), HessianTriple(3, 3, 3))]
     (axis,) = plot_sweep(["relu", "tanh"], {"": [row, row]}, "activation", "title")
     assert [label.get_text() for label in axis.get_xticklabels()] == ["relu", "tanh"]
     marks = sorted(line.get_xdata()[0] for bar in axis.containers for line in [bar.lines[0]])
@@ -69,10 +70,13 @@ def found(rank, gap):
 
 
 def test_training_has_a_mark_for_every_step_filled_where_the_gap_is_large():
-    measured = {0: HessianRanks(*[found(2, 1e12)] * 3), 10: HessianRanks(found(1, 5.0), found(2, 1e12), found(1, 1e10))}
+    measured = {
+        0: HessianTriple(*[found(2, 1e12)] * 3),
+        10: HessianTriple(found(1, 5.0), found(2, 1e12), found(1, 1e10)),
+    }
     training = Training(np.linspace(2, 1, 11), np.linspace(1, 0.1, 11), {})
     axes = plot_training(
-        {"one": (training, measured, {"start": HessianRanks(2, 2, 2)}), "two": (training, measured, {})}, "title"
+        {"one": (training, measured, {"start": HessianTriple(2, 2, 2)}), "two": (training, measured, {})}, "title"
     )
     assert axes.shape == (4, 2)
     marks = axes[0, 0].lines

@@ -11,14 +11,15 @@ from figures import (
     plot_spectrum,
     plot_truncation,
 )
+from hessians import HessianTriple
 from linear_networks import spectrum
-from ranks import HessianRanks, numerical_rank
+from ranks import numerical_rank
 from tests.oracles.integer_networks import hessians
 
 
 def test_spectra_show_every_eigenvalue_the_threshold_and_the_prediction():
-    measured = HessianRanks(*(numerical_rank(np.diag(row)) for row in ([3.0, -4.0, 0.0], [1.0, 2.0, 0.5], [0.0] * 3)))
-    axes = plot_spectra(measured, HessianRanks(2, 1, 0))
+    measured = HessianTriple(*(numerical_rank(np.diag(row)) for row in ([3.0, -4.0, 0.0], [1.0, 2.0, 0.5], [0.0] * 3)))
+    axes = plot_spectra(measured, HessianTriple(2, 1, 0))
     for axis, found, predicted in zip(axes, measured, (2, 1, 0), strict=True):
         eigenvalues, threshold, prediction = axis.lines
         np.testing.assert_array_equal(eigenvalues.get_xdata(), [1, 2, 3])
@@ -56,8 +57,8 @@ def test_judgement_circles_the_wrong_ranks():
 
 
 def test_truncation_draws_the_error_for_every_rank():
-    spectra = HessianRanks(*[numerical_rank(np.diag([3.0, -4.0, 0.0]))] * 3)
-    axes = plot_truncation({"linear": spectra, "relu": spectra}, HessianRanks(2, 1, 0))
+    spectra = HessianTriple(*[numerical_rank(np.diag([3.0, -4.0, 0.0]))] * 3)
+    axes = plot_truncation({"linear": spectra, "relu": spectra}, HessianTriple(2, 1, 0))
     for axis, bound in zip(axes, (2, 1, 0), strict=True):
         np.testing.assert_allclose(axis.lines[0].get_ydata(), [1, 0.6, 1e-17, 1e-17])
         assert set(axis.lines[-1].get_xdata()) == {bound}
@@ -65,7 +66,7 @@ def test_truncation_draws_the_error_for_every_rank():
 
 def test_shape_counts_positive_and_negative_eigenvalues_apart():
     matrix = numerical_rank(np.diag([5.0, -4.0, 3.0, 1e-3, 0.0]))
-    axes = plot_shape({"before": HessianRanks(*[matrix] * 3), "after": HessianRanks(*[matrix] * 3)}, outliers=2)
+    axes = plot_shape({"before": HessianTriple(*[matrix] * 3), "after": HessianTriple(*[matrix] * 3)}, outliers=2)
     assert axes.shape == (2, 3)
     up, down = axes[0, 0].patches
     assert np.sum(up.get_data().values) == 3
@@ -77,7 +78,7 @@ def test_shape_counts_positive_and_negative_eigenvalues_apart():
 
 def test_agreement(setting):
     weights, X, Y = setting
-    dense = HessianRanks(*(np.linalg.eigvalsh(H) for H in hessians(*setting)))
+    dense = HessianTriple(*(np.linalg.eigvalsh(H) for H in hessians(*setting)))
     axes = plot_agreement(dense, spectrum(weights, X.T @ X, X.T @ Y))
     assert axes.shape == (2, 3)
     for column, values in zip(axes.T, dense, strict=True):

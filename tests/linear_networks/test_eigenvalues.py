@@ -9,11 +9,10 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import linear_ranks
-from hessians import functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
 from linear_networks import inertia, spectrum, structured_ranks
 from losses import get_loss, of_params
-from ranks import HessianRanks
 from tests.oracles.integer_networks import hessians
 
 RESIDUALS = "targets", "small", "low rank", "no targets", "zero"
@@ -58,7 +57,7 @@ def test_600_spectra_are_those_of_the_dense_matrices(seed):
     for _ in range(100):
         weights, inputs, targets, described = random_setting(rng)
         found = spectrum(weights, inputs.T @ inputs, inputs.T @ targets)
-        matrices = HessianRanks(*hessians(weights, inputs, targets))
+        matrices = HessianTriple(*hessians(weights, inputs, targets))
         largest = abs(matrices.outer).max()
         for name, one, matrix, tolerance in zip(found._fields, found, matrices, (1e-10, 1e-12, 1e-12), strict=True):
             expected = np.linalg.eigvalsh(matrix)[::-1]
@@ -106,11 +105,11 @@ def test_the_ranks_are_the_closed_forms(sizes, samples):
     X, Y = rng.normal(size=(samples, sizes[0])), rng.normal(size=(samples, sizes[-1]))
     expected = linear_ranks(min(samples, sizes[0]), sizes[-1], sizes[1:-1])
     found = structured_ranks(spectrum(weights, X.T @ X, X.T @ Y))
-    assert HessianRanks(*(one.rank for one in found)) == expected
+    assert HessianTriple(*(one.rank for one in found)) == expected
     # Six narrow layers spread the eigenvalues over many orders; 1e4 is enough for the count.
     assert min(one.gap for one in found) > (1e4 if len(sizes) > 5 else 1e7), [one.gap for one in found]
     by_signs = inertia(weights, X.T @ X, X.T @ Y)
-    assert HessianRanks(*(one.rank for one in by_signs)) == expected
+    assert HessianTriple(*(one.rank for one in by_signs)) == expected
     for one, count in zip(found, by_signs, strict=True):
         assert (sum(count[:3])) == sum(W.size for W in weights)
         # eigenvalues that occur more than once are counted so in the rank alone

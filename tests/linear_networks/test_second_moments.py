@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from linear_networks import moments
-from linear_networks.second_moments import linear_network
+from linear_networks.second_moments import checked_network
 
 
 def test_moments_add_up_over_batches():
@@ -24,7 +24,7 @@ def test_moments_add_up_over_batches():
 
 def test_the_paper_s_weights():
     params = [np.ones((3, 4)), 2 * np.ones((4, 2))]
-    weights, Sxx, Sxy, p = linear_network(params, np.eye(3), np.ones((3, 2)))
+    weights, Sxx, Sxy, p = checked_network(params, np.eye(3), np.ones((3, 2)))
     assert [W.shape for W in weights] == [(4, 3), (2, 4)]
     assert p == 20
     np.testing.assert_array_equal(Sxx, np.eye(3))

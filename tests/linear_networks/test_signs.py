@@ -8,8 +8,8 @@ import pytest
 
 import checks
 from closed_forms import linear_ranks
+from hessians import HessianTriple
 from linear_networks import Inertia, NotGenericError, inertia, spectrum
-from ranks import HessianRanks
 from tests.oracles.integer_networks import (
     KINDS,
     MOVING,
@@ -132,9 +132,9 @@ def test_inputs_of_lower_rank_and_none_at_all():
     weights = [rng.normal(size=(6, 5)), rng.normal(size=(5, 3))]
     X, Y = rng.normal(size=(9, 2)) @ rng.normal(size=(2, 6)), rng.normal(size=(9, 3))
     found = inertia(weights, X.T @ X, X.T @ Y)
-    assert HessianRanks(*(one.rank for one in found)) == linear_ranks(2, 3, [5])
+    assert HessianTriple(*(one.rank for one in found)) == linear_ranks(2, 3, [5])
     nothing = inertia(weights, np.zeros((6, 6)), np.zeros((6, 3)))
-    assert nothing == HessianRanks(*[Inertia(0, 0, 45, 1.0)] * 3)
+    assert nothing == HessianTriple(*[Inertia(0, 0, 45, 1.0)] * 3)
     for one in spectrum(weights, np.zeros((6, 6)), np.zeros((6, 3))):
         assert one.eigenvalues.tolist() == [0.0]
         assert one.multiplicities.tolist() == [45]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from linear_networks import NotGenericError
-from linear_networks.general_position import Decisions
 from linear_networks.thin_factors import end_to_end, in_bases, input_directions, perturb
 
 SHAPES = [[5, 4], [4, 6, 3], [3, 5, 7], [6, 2, 8, 4], [4, 7, 2, 5], [5, 5, 5, 5]]
@@ -22,12 +21,12 @@ def setting(sizes, samples=20):
 def network(weights, X, Y):
     directions = input_directions(X.T @ X)
     q = min(len(directions[1]), *map(len, weights))
-    return end_to_end(weights, X.T @ Y, directions, q, Decisions()), directions
+    return end_to_end(weights, X.T @ Y, directions, q)[0], directions
 
 
-def loops(P, omega, q):
-    """Return the nonzero eigenvalues of Omega^T P, which do not depend on bases and coordinates of inputs."""
-    values = np.linalg.eigvals(omega.T @ P)
+def loops(W, omega, q):
+    """Return the nonzero eigenvalues of Omega^T W, which do not depend on bases and coordinates of inputs."""
+    values = np.linalg.eigvals(omega.T @ W)
     return np.sort_complex(values[np.argsort(-abs(values))][:q])
 
 
@@ -36,12 +35,12 @@ def loops(P, omega, q):
 def test_the_factors_make_the_map(sizes, samples):
     weights, X, Y = setting(sizes, samples)
     X = X * 10.0 ** np.arange(sizes[0])
-    found, (units, scales, U) = network(weights, X, Y)
-    whitened = X / units @ U / np.sqrt(scales)  # X in the coordinates in which Sxx = 1
+    found, (norms, scales, U) = network(weights, X, Y)
+    whitened = X / norms @ U / np.sqrt(scales)  # X in the coordinates in which Sxx = 1
     np.testing.assert_allclose(whitened.T @ whitened, np.eye(len(scales)), atol=1e-10)
-    P = functools.reduce(np.matmul, found.factors)
-    outputs = functools.reduce(lambda h, W: h @ W.T, weights, X)
-    np.testing.assert_allclose(whitened @ P.T, outputs, atol=1e-10 * abs(outputs).max())
+    W = functools.reduce(np.matmul, found.factors)
+    outputs = functools.reduce(lambda h, V: h @ V.T, weights, X)
+    np.testing.assert_allclose(whitened @ W.T, outputs, atol=1e-10 * abs(outputs).max())
     np.testing.assert_allclose(found.targets, Y.T @ whitened, atol=1e-10)
 
 
@@ -49,14 +48,14 @@ def test_the_factors_make_the_map(sizes, samples):
 def test_bases_in_which_the_map_is_diagonal(sizes):
     weights, X, Y = setting(sizes)
     found, _ = network(weights, X, Y)
-    P, q = functools.reduce(np.matmul, found.factors), min(sizes)
+    W, q = functools.reduce(np.matmul, found.factors), min(sizes)
     singular, omega = in_bases(found)
-    np.testing.assert_allclose(singular, np.linalg.svd(P, compute_uv=False)[:q])
+    np.testing.assert_allclose(singular, np.linalg.svd(W, compute_uv=False)[:q])
     diagonal = np.zeros(omega.shape)
     diagonal[:q, :q] = np.diag(singular)
-    expected = loops(P, P - found.targets, q)
+    expected = loops(W, W - found.targets, q)
     np.testing.assert_allclose(loops(diagonal, omega, q), expected, rtol=1e-7, atol=1e-9 * abs(expected).max())
-    np.testing.assert_allclose(np.linalg.norm(omega), np.linalg.norm(P - found.targets))
+    np.testing.assert_allclose(np.linalg.norm(omega), np.linalg.norm(W - found.targets))
 
 
 @pytest.mark.parametrize("sizes", SHAPES, ids=str)
@@ -67,14 +66,14 @@ def test_a_perturbation_is_as_large_as_it_says(sizes):
     moved = perturb(exact, size, np.random.default_rng(0))
     for one, other in zip(exact.factors[:-1], moved.factors[:-1], strict=True):
         assert 0.1 * size < np.linalg.norm(other - one, 2) / np.linalg.norm(one, 2) < 2 * size
-    # One number for all: the singular values of P, whose relative changes are those of Sxx and of the factors together.
+    # One number for all: the singular values of W, whose relative changes are those of Sxx and of the factors together.
     before, after = in_bases(exact)[0], in_bases(moved)[0]
     assert abs(after - before).max() < 10 * len(sizes) * size * before[0] / exact.roots.min()
     assert (after != before).all()
     assert len(after) == q
 
 
-def test_units_of_the_inputs_do_not_matter():
+def test_the_norms_of_the_inputs_do_not_matter():
     weights, X, Y = setting([4, 3, 5])
     units = 10.0 ** np.array([0, 3, -2, 1])
     one, _ = network(weights, X, Y)
@@ -120,4 +119,4 @@ def test_rounding_is_not_counted_as_inputs():
 def test_a_product_without_full_rank_is_declined():
     weights = [np.eye(3), np.diag([1.0, 1.0, 0.0])]
     with pytest.raises(NotGenericError, match="the smallest singular value of a product of weights is zero up to"):
-        end_to_end(weights, np.ones((3, 3)), input_directions(np.eye(3)), 3, Decisions())
+        end_to_end(weights, np.ones((3, 3)), input_directions(np.eye(3)), 3)

@@ -5,9 +5,9 @@ from torch.utils.data import DataLoader
 
 from dataloader import DatasetTorch
 from hessians import num_params, outer_prod
-from matrix_free import functional_products, loss_products, operators, outer_factor, outer_products
+from losses import LOSSES
+from matrix_free import factor_operator, functional_operator, loss_operator, operators, outer_operator
 from tests.problems import problem, three
-from tests.test_hessians import LOSSES
 
 # --- products with blocks of vectors, summed over batches
 
@@ -21,7 +21,7 @@ def test_products(activation, loss_name, bias):
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
     H_f, H_o, H_L = (np.asarray(matrix) for matrix in three(loss, apply_fn, params, inputs, targets))
     V = np.random.default_rng(8).normal(size=(7, num_params(params)))
-    for product, matrix in [(functional_products, H_f), (outer_products, H_o), (loss_products, H_L)]:
+    for product, matrix in [(functional_operator, H_f), (outer_operator, H_o), (loss_operator, H_L)]:
         images = product(loss, apply_fn, params, batches(inputs, targets))(V)
         assert_allclose(images, V @ matrix, atol=1e-13 * abs(V @ matrix).max())
 
@@ -29,7 +29,7 @@ def test_products(activation, loss_name, bias):
 @pytest.mark.parametrize("loss_name", LOSSES)
 def test_the_factor_of_the_outer_product(loss_name):
     loss, apply_fn, params, inputs, targets = problem("tanh", loss_name, bias=True)
-    A = np.asarray(outer_factor(loss, apply_fn, params, batches(inputs, targets))(np.eye(num_params(params)))).T
+    A = np.asarray(factor_operator(loss, apply_fn, params, batches(inputs, targets))(np.eye(num_params(params)))).T
     assert A.shape == (9 * 3, num_params(params))
     expected = np.asarray(outer_prod(loss, apply_fn, params, inputs, targets))
     assert_allclose(A.T @ A, expected, atol=1e-13 * abs(expected).max())
@@ -39,7 +39,7 @@ def test_products_are_compiled_once_per_shape():
     loss, apply_fn, params, inputs, targets = problem(units=(2, 3))
     before = operators._block._cache_size()
     for _ in range(3):
-        product = loss_products(loss, apply_fn, params, batches(inputs, targets, size=4))
+        product = loss_operator(loss, apply_fn, params, batches(inputs, targets, size=4))
         for _ in range(3):
             product(np.eye(num_params(params)))
     assert operators._block._cache_size() - before == 2  # batches of 4 and of 1 samples
@@ -48,12 +48,12 @@ def test_products_are_compiled_once_per_shape():
 def test_products_check_what_they_are_given():
     loss, apply_fn, params, inputs, targets = problem()
     with pytest.raises(TypeError, match="batches can be gone through only once"):
-        loss_products(loss, apply_fn, params, iter([(inputs, targets)]))
+        loss_operator(loss, apply_fn, params, iter([(inputs, targets)]))
     with pytest.raises(ValueError, match="batches is empty"):
-        outer_products(loss, apply_fn, params, [])
+        outer_operator(loss, apply_fn, params, [])
     with pytest.raises(TypeError, match="inputs must be float64, got float32"):
-        functional_products(loss, apply_fn, params, [(inputs, targets), (inputs.astype(np.float32), targets)])
+        functional_operator(loss, apply_fn, params, [(inputs, targets), (inputs.astype(np.float32), targets)])
     with pytest.raises(ValueError, match=r"predictions have shape \(9, 3\) and targets \(9, 1\)"):
-        outer_factor(loss, apply_fn, params, [(inputs, targets[:, :1])])
+        factor_operator(loss, apply_fn, params, [(inputs, targets[:, :1])])
     with pytest.raises(ValueError, match=r"root of .* is not known"):
-        outer_factor(lambda f, y: loss(f, y), apply_fn, params, [(inputs, targets)])
+        factor_operator(lambda f, y: loss(f, y), apply_fn, params, [(inputs, targets)])

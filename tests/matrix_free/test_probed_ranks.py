@@ -5,11 +5,11 @@ from numpy.testing import assert_allclose
 
 from architectures import fully_connected
 from closed_forms import linear_ranks
-from hessians import functional_hessian, loss_hessian, num_params, outer_prod
+from hessians import HessianTriple, functional_hessian, loss_hessian, num_params, outer_prod
 from initializers import get_init
-from losses import get_loss, of_params, squared
+from losses import LOSSES, get_loss, of_params, squared
 from matrix_free import factor_rank, sketched_rank, sketched_ranks
-from ranks import HessianRanks, numerical_rank
+from ranks import numerical_rank
 from tests.oracles.prescribed_spectrum import symmetric
 
 # --- without the matrix
@@ -72,7 +72,7 @@ def test_a_factor_shows_what_its_square_hides(rows):
         assert 1e3 < found.gap < 1e7
 
 
-@pytest.mark.parametrize("loss_name", ["mse", "cross", "cosh", "our own"])
+@pytest.mark.parametrize("loss_name", [*LOSSES, "our own"])
 @pytest.mark.parametrize("activation", ["linear", "tanh"])
 def test_sketched_ranks_are_the_dense_ones(activation, loss_name):
     """Also for a loss whose root is not known, where H_o has no factor here."""
@@ -81,13 +81,13 @@ def test_sketched_ranks_are_the_dense_ones(activation, loss_name):
     _, params = init_fn(jax.random.PRNGKey(3), (-1, 50))
     rng = np.random.default_rng(2)
     inputs, targets = rng.normal(size=(12, 50)), np.eye(3)[rng.integers(3, size=12)]
-    expected = HessianRanks(
+    expected = HessianTriple(
         functional_hessian(loss, apply_fn, params, inputs, targets),
         outer_prod(loss, apply_fn, params, inputs, targets),
         loss_hessian(of_params(loss, apply_fn), params, inputs, targets),
     )
     batches = [(inputs[:8], targets[:8]), (inputs[8:], targets[8:])]
-    found = sketched_ranks(loss, apply_fn, params, batches, guess=HessianRanks(30, 30, 60))
+    found = sketched_ranks(loss, apply_fn, params, batches, guess=HessianTriple(30, 30, 60))
     for sketched, matrix in zip(found, expected, strict=True):
         assert sketched.rank == numerical_rank(matrix).rank
         assert sketched.gap > 1e5

@@ -8,24 +8,24 @@ from matrix_free.random_probes import columns, probes, project
 
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 31, 60, 1009])
 def test_all_columns_together_are_an_orthonormal_basis(p):
-    Omega = np.asarray(columns(probes(p, jax.random.key(0)), np.arange(p))).T
-    assert_allclose(Omega.T @ Omega, np.eye(p), atol=1e-13)
+    Psi = np.asarray(columns(probes(p, jax.random.key(0)), np.arange(p))).T
+    assert_allclose(Psi.T @ Psi, np.eye(p), atol=1e-13)
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 31, 60, 1009])
 def test_the_fast_transform_is_the_product_with_the_columns(p):
-    omega = probes(p, jax.random.key(1))
+    psi = probes(p, jax.random.key(1))
     vectors = np.random.default_rng(2).normal(size=(4, p))
     count = (p + 1) // 2
-    expected = vectors @ np.asarray(columns(omega, np.arange(count))).T
-    assert_allclose(project(omega, vectors, count), expected, atol=1e-13)
+    expected = vectors @ np.asarray(columns(psi, np.arange(count))).T
+    assert_allclose(project(psi, vectors, count), expected, atol=1e-13)
 
 
 def test_the_formula():
-    omega = probes(7, jax.random.key(3))
-    angle = 2 * np.pi * omega.frequencies[4] * np.arange(7) / 7
-    expected = omega.signs * (np.cos(angle) + np.sin(angle)) / np.sqrt(7)
-    assert_allclose(columns(omega, np.array([4]))[0], expected, atol=1e-15)
+    psi = probes(7, jax.random.key(3))
+    angle = 2 * np.pi * psi.frequencies[4] * np.arange(7) / 7
+    expected = psi.signs * (np.cos(angle) + np.sin(angle)) / np.sqrt(7)
+    assert_allclose(columns(psi, np.array([4]))[0], expected, atol=1e-15)
 
 
 def test_the_key_decides():

@@ -18,14 +18,14 @@ def matvec(vectors):
     return vectors @ MATRIX
 
 
-def dense(omega, size):
-    return np.asarray(columns(omega, np.arange(size))).T
+def dense(psi, size):
+    return np.asarray(columns(psi, np.arange(size))).T
 
 
 @pytest.mark.parametrize("size", [1, 10, 64, 65, 130, P])
 def test_symmetric_sketch(size):
-    Omega = dense(OMEGA, size)
-    assert_allclose(symmetric_sketch(matvec, OMEGA, size), Omega.T @ MATRIX @ Omega, atol=1e-12)
+    Psi = dense(OMEGA, size)
+    assert_allclose(symmetric_sketch(matvec, OMEGA, size), Psi.T @ MATRIX @ Psi, atol=1e-12)
 
 
 def test_a_sketch_grows_by_new_products_only():
@@ -45,16 +45,16 @@ def test_a_sketch_grows_by_new_products_only():
 @pytest.mark.parametrize("rows", [1, 20, P, 2 * P])
 @pytest.mark.parametrize("size", [10, 70, P])
 def test_factor_sketch(rows, size):
-    """With fewer rows than columns Psi is square and changes no singular value."""
-    A, psi = np.random.default_rng(2).normal(size=(rows, P)), probes(rows, jax.random.key(3))
-    expected = (dense(psi, min(rows, P)).T @ A @ dense(OMEGA, size)).T
-    found = factor_sketch(lambda V: V @ A.T, OMEGA, psi, size)
+    """With fewer rows than columns Xi is square and changes no singular value."""
+    A, xi = np.random.default_rng(2).normal(size=(rows, P)), probes(rows, jax.random.key(3))
+    expected = (dense(xi, min(rows, P)).T @ A @ dense(OMEGA, size)).T
+    found = factor_sketch(lambda V: V @ A.T, OMEGA, xi, size)
     assert_allclose(found, expected, atol=1e-12)
     if rows <= P:
         turned = np.linalg.svd(found, compute_uv=False), np.linalg.svd(A @ dense(OMEGA, size), compute_uv=False)
         assert_allclose(*turned, atol=1e-12)
-    half = factor_sketch(lambda V: V @ A.T, OMEGA, psi, size // 2)
-    assert_allclose(factor_sketch(lambda V: V @ A.T, OMEGA, psi, size, start=half), expected, atol=1e-12)
+    half = factor_sketch(lambda V: V @ A.T, OMEGA, xi, size // 2)
+    assert_allclose(factor_sketch(lambda V: V @ A.T, OMEGA, xi, size, start=half), expected, atol=1e-12)
 
 
 def test_ritz_values_are_the_eigenvalues_of_the_matrix():

@@ -1,9 +1,6 @@
 """Linear networks of integers, whose Hessians and signs are known by exact arithmetic.
 
 The networks are made to be difficult: by their kind, or by bisection, which finds points next to a change of the signs.
-Their Hessians are written out from the definition: f(x) = x W_1 .. W_L has df = sum_k h_k dW_k B_k, h_k the inputs of
-layer k, B_k = W_{k+1} .. W_L, and d^2 f = 2 sum_{k<j} h_k dW_k W_{k+1} .. W_{j-1} dW_j B_j. No automatic
-differentiation, no reduction.
 """
 
 import functools
@@ -13,6 +10,7 @@ import flint
 import numpy as np
 
 from linear_networks import general_position, inertia
+from tests.oracles import linear_hessians
 
 MOVING = "plain", "scaled inputs", "scaled weights", "small residuals", "large"  # between which there are sign changes
 
@@ -26,32 +24,15 @@ DECLINED = general_position.NotGenericError, np.linalg.LinAlgError, ValueError
 
 
 def hessians(weights, inputs, targets):
-    """Return H_f, H_o and H_L, parameters in the order W_1, W_2, ..., row by row.
+    """Return H_f, H_o and H_L under the squared loss, parameters in the order W_1, W_2, ..., row by row.
 
     Args:
         weights: [W_1, ..., W_L], W_l of shape (m_{l-1}, m_l); float64, or Python integers in object arrays.
         inputs: (n, d).
         targets: (n, K).
     """
-    product = lambda first, rest: functools.reduce(np.matmul, rest, first)
-    layers, dtype = len(weights), weights[0].dtype
-    h = [product(inputs, weights[:k]) for k in range(layers + 1)]
-    B = [product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 :]) for k in range(layers)]
-    residuals = h.pop() - targets
-    offsets = np.cumsum([0, *(W.size for W in weights)])
-    functional = np.zeros((offsets[-1], offsets[-1]), dtype=dtype)
-    for k in range(layers):
-        for j in range(k + 1, layers):
-            left = B[j] @ residuals.T @ h[k]  # (m_j, m_{k-1})
-            between = product(np.eye(weights[k].shape[1], dtype=dtype), weights[k + 1 : j])
-            block = left.T[:, None, None, :] * between[None, :, :, None]
-            rows, columns = slice(offsets[k], offsets[k + 1]), slice(offsets[j], offsets[j + 1])
-            functional[rows, columns] = block.reshape(weights[k].size, weights[j].size)
-            functional[columns, rows] = functional[rows, columns].T
-    J = [(h[k][:, None, :, None] * B[k].T[None, :, None, :]).reshape(-1, weights[k].size) for k in range(layers)]
-    J = np.concatenate(J, axis=1)
-    outer = J.T @ J
-    return functional, outer, functional + outer
+    outputs = functools.reduce(np.matmul, weights, inputs)
+    return linear_hessians.hessians(weights, None, inputs, outputs - targets, modulus=None)
 
 
 def exact_inertia(matrix):

@@ -11,14 +11,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from architectures import fully_connected
+from architectures import ACTIVATIONS, PIECEWISE_LINEAR, fully_connected
 from exact import UndecidedError, exact_ranks
-from initializers import get_init
-from losses import get_loss
+from hessians import HessianTriple
+from initializers import INITIALIZERS, get_init
+from losses import LOSSES, get_loss
 from matrix_free import sketched_ranks
-from ranks import HessianRanks, dense_ranks
-
-ACTIVATIONS = "linear", "relu", "leaky_relu", "tanh", "elu", "gelu", "sigmoid"
+from ranks import dense_ranks
 
 
 class Comparison(NamedTuple):
@@ -39,11 +38,11 @@ def compare(rng, largest=1500, draws=1):
         bias = bool(rng.integers(2))
         p = sum((m_in + bias) * m_out for m_in, m_out in itertools.pairwise([dim, *widths, outputs]))
     n = 2 * int(rng.integers(2, 30))
-    choices = ACTIVATIONS, ["mse", "cross", "cosh"], ["glorot", "uniform", "orthogonal"]
+    choices = list(ACTIVATIONS), list(LOSSES), list(INITIALIZERS)
     activation, loss_name, init_name = (str(rng.choice(names)) for names in choices)
     init_fn, apply_fn = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
     loss = get_loss(loss_name)
-    has_exact = loss_name == "mse" and activation in ("linear", "relu", "leaky_relu") and p <= 300
+    has_exact = loss_name == "mse" and activation in PIECEWISE_LINEAR and p <= 300
     shape = "-".join(map(str, [dim, *widths, outputs]))
     setting = f"{shape} {activation}{' with bias' if bias else ''}, {loss_name}, {init_name}, n = {n}, p = {p}"
     found = []
@@ -51,14 +50,14 @@ def compare(rng, largest=1500, draws=1):
         _, params = init_fn(jax.random.PRNGKey(rng.integers(2**31)), (-1, dim))
         inputs, targets = rng.normal(size=(n, dim)), np.eye(outputs)[rng.integers(outputs, size=n)]
         dense = dense_ranks(loss, apply_fn, params, [(inputs, targets)])
-        known = HessianRanks(*(int(rank.rank * rng.uniform(0.5, 1.2)) for rank in dense))
+        known = HessianTriple(*(int(rank.rank * rng.uniform(0.5, 1.2)) for rank in dense))
         guess = known if rng.integers(2) else None
         batches = [(inputs[: n // 2], targets[: n // 2]), (inputs[n // 2 :], targets[n // 2 :])]
         sketched = sketched_ranks(loss, apply_fn, params, batches, guess, jax.random.key(rng.integers(2**31)))
         exact = [None] * 3
         if has_exact:
             with contextlib.suppress(UndecidedError):  # a unit on its kink: no Hessian
-                exact = [rank.rank for rank in exact_ranks(loss, apply_fn, params, inputs, targets, guess=guess)]
-        for name, *row in zip(HessianRanks._fields, dense, sketched, exact, strict=True):
+                exact = [rank.rank for rank in exact_ranks(loss, apply_fn, params, [(inputs, targets)], guess)]
+        for name, *row in zip(HessianTriple._fields, dense, sketched, exact, strict=True):
             found.append(Comparison(f"{setting}, {name}", *row))
     return found
