@@ -19,7 +19,7 @@ import numpy as np
 import checks
 from data import get_dataset, home
 from experiments.setting import Setting, closed_forms, network, parameters
-from hessians import HessianTriple, num_params
+from hessians import SYMBOLS, HessianTriple, num_params
 from losses import get_loss
 from matrix_free import sketched_ranks
 from ranks import NumericalRank, dense_ranks, singular_rank
@@ -110,10 +110,10 @@ def contradictions(points):
         points: what `run_sweep` returns.
     """
     return [
-        f"H_{name[0]} at {point.value}, seed {point.seed}: rank {found.rank} with a gap of {found.gap:.0e}, not {bound}"
+        f"{symbol} at {point.value}, seed {point.seed}: rank {found.rank} with a gap of {found.gap:.0e}, not {bound}"
         for row in points
         for point in row
-        for name, found, bound in zip(HessianTriple._fields, point.measured, point.predicted, strict=True)
+        for symbol, found, bound in zip(SYMBOLS, point.measured, point.predicted, strict=True)
         if found.well_determined and found.rank != bound
     ]
 

@@ -11,7 +11,7 @@ import optax
 import checks
 import hessians
 import losses
-import ranks
+from ranks import dense_ranks
 
 
 class Training(NamedTuple):
@@ -22,8 +22,8 @@ class Training(NamedTuple):
     params: dict  # {step: params} for every step that was to be kept
 
 
-def train(loss, apply_fn, params, inputs, targets, optimizer, steps, keep):
-    """Return a run of `optimizer` on L(theta) = loss(f_theta(inputs), targets): theta_{t+1} = theta_t + update(grad L).
+def train(loss, apply_fn, params, batches, optimizer, steps, keep):
+    """Return a run of `optimizer` on L, the sum of the batches' losses: theta_{t+1} = theta_t + update(grad L).
 
     With `optax.sgd(rate)` the update is -rate grad L, where L is the sum over the samples, not their mean, as in the
     Hessians: a rate below 2 / (largest eigenvalue of H_L) is stable near a minimum.
@@ -32,7 +32,7 @@ def train(loss, apply_fn, params, inputs, targets, optimizer, steps, keep):
         loss: a loss of `losses.get_loss`.
         apply_fn: network.
         params: where it starts, float64.
-        inputs, targets: all samples, (n, d) and (n, K).
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader. Every step sees all of them.
         optimizer: of optax.
         steps: number of updates, at least 1.
         keep: steps at which to keep the parameters, between 0 and `steps`; `kept_steps` spreads some.
@@ -41,20 +41,23 @@ def train(loss, apply_fn, params, inputs, targets, optimizer, steps, keep):
         Training.
 
     Raises:
-        ValueError: for no steps, or one to keep that is not among them; for other than float64.
+        TypeError: for anything but float64.
+        ValueError: for no steps, or one to keep that is not among them; for NaN or infinity; for no batches.
         FloatingPointError: if the loss is not finite any more, with the step.
     """
     steps = checks.integer("steps", steps)
     keep = sorted({checks.integer("keep", step, minimum=0) for step in keep})
     if not keep or keep[-1] > steps:
         raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
-    hessians.check_arguments(params, inputs, targets, apply_fn)
+    batches = [(np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches]
+    if not batches:
+        raise ValueError("batches is empty: there are no samples to sum over")
+    for inputs, targets in batches:
+        hessians.check_arguments(params, inputs, targets, apply_fn)
     record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)
     state, kept, step = (params, optimizer.init(params)), {}, 0
     for stop in [*keep, steps + 1]:
-        state, record = _advance(
-            losses.of_params(loss, apply_fn), optimizer, state, record, step, stop, inputs, targets
-        )
+        state, record = _advance(losses.of_params(loss, apply_fn), optimizer, state, record, step, stop, batches)
         if stop <= steps:
             kept[stop] = state[0]
         step = stop
@@ -66,6 +69,28 @@ def train(loss, apply_fn, params, inputs, targets, optimizer, steps, keep):
             "diverged; take a smaller learning rate"
         )
     return Training(values, norms, kept)
+
+
+def descend(loss, apply_fn, params, batches, rate, momentum, steps):
+    """Return a run of gradient descent with momentum, and the ranks along it.
+
+    The learning rate is `rate` / lambda_1, where lambda_1 is the largest |eigenvalue| of H_L at the start.
+
+    Args:
+        loss, apply_fn, params, batches, steps: as in `train`.
+        rate: below 2 (1 + momentum), where the descent is stable as long as the curvature does not grow.
+        momentum: between 0 and 1.
+
+    Returns:
+        Training, and what `ranks_along` returns for it, at `kept_steps(steps)`.
+
+    Raises:
+        TypeError, ValueError, FloatingPointError: as in `train`.
+    """
+    sharpness = abs(dense_ranks(loss, apply_fn, params, batches).loss.spectrum[0])
+    optimizer = optax.sgd(rate / sharpness, momentum)
+    training = train(loss, apply_fn, params, batches, optimizer, steps, kept_steps(steps))
+    return training, ranks_along(loss, apply_fn, training, batches)
 
 
 def kept_steps(steps, count=15):
@@ -85,18 +110,18 @@ def ranks_along(loss, apply_fn, training, batches):
     lost in their rounding errors long before.
     """
     return {
-        step: ranks.dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
+        step: dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
         for step, params in training.params.items()
     }
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _advance(of_params, optimizer, state, record, start, stop, inputs, targets):
+def _advance(of_params, optimizer, state, record, start, stop, batches):
     """Record the loss and its gradient's norm from step `start` to before `stop`, and step on."""
 
     def body(step, carried):
         (params, memory), record = carried
-        value, gradient = jax.value_and_grad(of_params)(params, inputs, targets)
+        value, gradient = jax.value_and_grad(lambda w: sum(of_params(w, *batch) for batch in batches))(params)
         record = record.at[:, step].set(jnp.stack([value, optax.tree.norm(gradient)]))
         updates, memory = optimizer.update(gradient, memory, params)
         return (optax.apply_updates(params, updates), memory), record

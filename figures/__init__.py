@@ -1,5 +1,6 @@
 """Pictures and tables: arrays in, axes or text out."""
 
+from figures.diagrams import draw_loop, draw_pieces
 from figures.images import show_images
 from figures.matrices import plot_blocks, plot_reduction
 from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
@@ -12,9 +13,30 @@ from figures.spectra import (
     plot_spectrum,
     plot_truncation,
 )
-from figures.tables import inertia_table, judgement_table, negatives_table, rank_table, summary
+from figures.style import LOSS_TITLES
+from figures.tables import (
+    certificate_table,
+    cost_table,
+    exact_table,
+    inertia_table,
+    judgement_table,
+    negatives_table,
+    rank_list,
+    rank_table,
+    spread_table,
+    structure_table,
+    summary,
+    text_table,
+    truncation_table,
+)
 
 __all__ = [
+    "LOSS_TITLES",
+    "certificate_table",
+    "cost_table",
+    "draw_loop",
+    "draw_pieces",
+    "exact_table",
     "inertia_table",
     "judgement_table",
     "negatives_table",
@@ -31,7 +53,12 @@ __all__ = [
     "plot_sweep",
     "plot_training",
     "plot_truncation",
+    "rank_list",
     "rank_table",
     "show_images",
+    "spread_table",
+    "structure_table",
     "summary",
+    "text_table",
+    "truncation_table",
 ]

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from figures.style import COLORS, NAMES
+from figures.style import COLORS, MARKS, NAMES, PALETTE
 from ranks import WELL_DETERMINED
 
 
@@ -29,7 +29,7 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
     places = np.arange(len(values)) if names else values
     for axis, (title, points) in zip(axes[0], panels.items(), strict=True):
         axis.plot(places, [row[0].parameters for row in points], "--", color="0.6", label="number of parameters $p$")
-        for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, "s^o", strict=True)):
+        for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, MARKS, strict=True)):
             axis.plot(places, [row[0].predicted[i] for row in points], color=color, linewidth=1.2)
             for place, row in zip(places, points, strict=True):
                 found = [point.measured[i] for point in row]
@@ -99,9 +99,10 @@ def plot_training(runs, heading):
     figure, axes = plt.subplots(4, len(runs), figsize=(1.5 + 4.7 * len(runs), 11.5), sharex="col", squeeze=False)
     for column, (title, (training, measured, lines)) in zip(axes.T, runs.items(), strict=True):
         ranks, gaps, sizes, descent = column
-        for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, "s^o", strict=True)):
+        for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, MARKS, strict=True)):
             found = [each[i] for each in measured.values()]
-            style = dict(color=color, linewidth=0.7, markersize=5)
+            # Where curves coincide, the marks of the first show around those of the next, and its line through theirs.
+            style = dict(color=color, linewidth=2.1 - 0.7 * i, markersize=10 - 2.5 * i)
             for axis, heights in (
                 (ranks, [each.rank for each in found]),
                 (gaps, [each.gap for each in found]),
@@ -109,7 +110,7 @@ def plot_training(runs, heading):
             ):
                 axis.plot(list(measured), heights, mark + "-", **style, markerfacecolor="white", label=name)
                 sure = [(s, h) for s, h, each in zip(measured, heights, found, strict=True) if each.well_determined]
-                axis.plot(*np.reshape(sure, (-1, 2)).T, mark, color=color, markersize=5)
+                axis.plot(*np.reshape(sure, (-1, 2)).T, mark, color=color, markersize=style["markersize"])
             for predicted, line in zip(lines.values(), (":", "--"), strict=False):
                 ranks.axhline(predicted[i], color=color, linestyle=line, linewidth=1.2, zorder=0)
         for name, line in zip(lines, (":", "--"), strict=False):
@@ -146,14 +147,14 @@ def plot_negatives(points, heading):
     """Draw the number of negative eigenvalues of H_L against q M, and its ratio to q M against p.
 
     Args:
-        points: {label: list of (shape, q M, p, `linear_networks.Inertia`)}, at most five labels.
+        points: {label: list of `linear_networks.Descent`}, at most five labels.
         heading: the figure's title.
 
     Returns:
         Array of two matplotlib axes.
     """
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.8))
-    styles = list(zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"), "os^Dv", strict=True))
+    styles = list(zip([*PALETTE[1:5], PALETTE[0]], "os^Dv", strict=True))
     for (label, found), (color, mark) in zip(points.items(), styles[: len(points)], strict=True):
         rows = [(product, p, signs.negative) for _, product, p, signs in found]
         product, p, negative = (np.array(column) for column in zip(*rows, strict=True))

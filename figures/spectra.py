@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
-from figures.style import COLORS, LINES, NAMES, NEGATIVE
+from figures.style import COLORS, LINES, NAMES, NEGATIVE, PALETTE
 from ranks import truncation_errors
 
 
@@ -129,10 +129,9 @@ def plot_truncation(measured, predicted):
     Returns:
         Array of three matplotlib axes.
     """
-    palette = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.8), sharey=True)
     for i, (axis, title, bound) in enumerate(zip(axes, NAMES, predicted, strict=True)):
-        for (name, found), color, line in zip(measured.items(), palette, LINES, strict=False):
+        for (name, found), color, line in zip(measured.items(), PALETTE, LINES, strict=False):
             errors = np.maximum(truncation_errors(found[i].spectrum), 1e-17)
             axis.semilogy(errors, color=color, linestyle=line, linewidth=1.4, label=name)
         axis.axvline(bound, color="black", linestyle=":", linewidth=1.5, label="closed form, linear network")
@@ -140,7 +139,7 @@ def plot_truncation(measured, predicted):
         axis.title.set_fontsize(11)
         axis.grid(alpha=0.25)
     axes[0].set_ylabel(r"$\|\mathbf{H} - \mathbf{H}_k\|_F \, / \, \|\mathbf{H}\|_F$")
-    figure.suptitle("How much of each Hessian lies in its best approximation of rank $k$", fontsize=12)
+    figure.suptitle("How much of each Hessian lies outside its best approximation of rank $k$", fontsize=12)
     figure.tight_layout(rect=(0, 0.1, 1, 1))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=9, frameon=False)
     return axes

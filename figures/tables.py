@@ -4,8 +4,48 @@ import itertools
 
 import numpy as np
 
-from hessians import HessianTriple
-from ranks import WELL_DETERMINED
+from figures.style import TEXT_NAMES
+from hessians import SYMBOLS
+from linear_networks import structured_ranks
+from ranks import WELL_DETERMINED, truncation_errors
+
+
+def text_table(header, rows):
+    """Return a text table: the first column to the left, the others to the right, a line under the header.
+
+    Args:
+        header: titles of the columns.
+        rows: lists of as many values; numbers and tuples are written as Python prints them.
+
+    >>> print(text_table(["network", "rank"], [["3-2", 6], ["3-20", 60]]))
+    network   rank
+    --------------
+    3-2          6
+    3-20        60
+    """
+    cells = [[str(value) for value in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for first, *others in cells:
+        rest = zip(others, widths[1:], strict=True)
+        lines.append(f"{first:<{widths[0]}}" + "".join(f"{cell:>{width + 3}}" for cell, width in rest))
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def rank_list(measured, data_rank=None):
+    """Return the numerical ranks with their gaps, a line each.
+
+    Args:
+        measured: HessianTriple of NumericalRank, or of None for a matrix to be left out.
+        data_rank: NumericalRank of the inputs, for a first line.
+    """
+    rows = [] if data_rank is None else [("rank(Sigma) = r", data_rank)]
+    rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
+    lines = []
+    for name, found in rows:
+        said = "well determined" if found.well_determined else "not well determined"
+        lines.append(f"{name:<14} = {found.rank:>8,}   gap {found.gap:.0e}   {said}")
+    return "\n".join(lines)
 
 
 def rank_table(measured, predicted, heading="closed form"):
@@ -16,9 +56,8 @@ def rank_table(measured, predicted, heading="closed form"):
         predicted: HessianTriple of int.
         heading: what the predicted ranks are.
     """
-    names = HessianTriple("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
     lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>16}{'equal':>8}{'gap':>12}"]
-    for name, found, bound in zip(names, measured, predicted, strict=True):
+    for name, found, bound in zip(TEXT_NAMES, measured, predicted, strict=True):
         equal = "yes" if found.rank == bound else "no"
         star = "" if found.well_determined else " *"
         lines.append(f"{name:<24}{found.rank:>15}{bound:>16}{equal:>8}{found.gap:>12.1e}{star}")
@@ -30,6 +69,94 @@ def rank_table(measured, predicted, heading="closed form"):
     return "\n".join(lines)
 
 
+def exact_table(measured, exact):
+    """Return numerical ranks beside exact ones, a line each.
+
+    Args:
+        measured: HessianTriple of NumericalRank.
+        exact: HessianTriple of `exact.ExactRank`.
+    """
+    return "\n".join(
+        f"{symbol}: numerical rank {found.rank}, exact rank {truth.rank}, modulo the primes {truth.primes}"
+        for symbol, found, truth in zip(SYMBOLS, measured, exact, strict=True)
+    )
+
+
+def certificate_table(certificates):
+    """Return closed forms beside exact ranks.
+
+    Args:
+        certificates: {name of a network: (closed forms, exact ranks), two HessianTriples of ints}.
+    """
+    rows = [
+        [name, tuple(bound), tuple(attained), "yes" if bound == attained else "NO"]
+        for name, (bound, attained) in certificates.items()
+    ]
+    return text_table(["network", "closed forms (H_f, H_o, H_L)", "exact ranks", "attained"], rows)
+
+
+def spread_table(points, heading):
+    """Return the ranges of the ranks over the seeds, a row for each value of a sweep, and the closed forms below.
+
+    Args:
+        points: what `run_sweep` returns, for a sweep over names.
+        heading: of the first column.
+    """
+    rows = []
+    for row in points:
+        ranges = []
+        for found in zip(*(point.measured for point in row), strict=True):
+            low, high = (extreme(each.rank for each in found) for extreme in (min, max))
+            ranges.append(f"{low} to {high}" if low < high else f"{low}")
+        gap = min(found.gap for point in row for found in point.measured)
+        rows.append([f"  {row[0].value}", *ranges, row[0].parameters, f"{gap:.0e}"])
+    rows.append(["  closed form, linear network", *points[0][0].predicted, "", ""])
+    return text_table([heading, *SYMBOLS, "p", "smallest gap"], rows)
+
+
+def truncation_table(measured, predicted):
+    """Return the relative errors of the best approximations of given ranks, a row for each network.
+
+    Args:
+        measured: {name: HessianTriple of NumericalRank}.
+        predicted: HessianTriple of int, the ranks of the approximations.
+    """
+    rows = []
+    for name, found in measured.items():
+        errors = (truncation_errors(each.spectrum)[k] for each, k in zip(found, predicted, strict=True))
+        rows.append([f"  {name}", *(f"{error:.0e}" for error in errors)])
+    return text_table(["error at the rank of the linear network", *SYMBOLS], rows)
+
+
+def cost_table(costs, predicted):
+    """Return what ranks cost, a row for each network.
+
+    Args:
+        costs: {label: (p, `experiments.cost.Cost` with a HessianTriple of NumericalRank as its result)}.
+        predicted: HessianTriple of ints for each network.
+    """
+    rows = []
+    for (label, (p, cost)), form in zip(costs.items(), predicted, strict=True):
+        ranks = [found.rank for found in cost.result]
+        gaps = " ".join(f"{found.gap:.0e}" for found in cost.result)
+        took = f"{cost.seconds:.1f}", f"{1e-6 * (cost.peak - cost.before):.0f}"
+        rows.append([label, p, *ranks, tuple(form), gaps, *took])
+    return text_table(["width", "p", *SYMBOLS, "closed forms", "gaps", "seconds", "MB"], rows)
+
+
+def structure_table(spectra, signs):
+    """Return the ranks that follow from all eigenvalues beside those from the signs, a line each.
+
+    Args:
+        spectra: HessianTriple of `linear_networks.Spectrum`.
+        signs: HessianTriple of `linear_networks.Inertia`.
+    """
+    rows = []
+    for name, one, rank, count in zip(TEXT_NAMES, spectra, structured_ranks(spectra), signs, strict=True):
+        rows.append([name, f"{rank.rank:,}", f"{rank.gap:.0e}", f"{len(one.eigenvalues):,}", f"{count.rank:,}"])
+    return text_table(["matrix", "rank", "gap", "different eigenvalues", "rank from signs"], rows)
+
+
 def inertia_table(measured, predicted):
     """Return a text table of the signs of computed eigenvalues, beside those that follow from the structure.
 
@@ -37,10 +164,9 @@ def inertia_table(measured, predicted):
         measured: HessianTriple of `ranks.NumericalRank` with all eigenvalues.
         predicted: HessianTriple of Inertia.
     """
-    names = HessianTriple("functional Hessian  H_f", "outer product       H_o", "loss Hessian        H_L")
     lines = [f"{'eigenvalues':<24}{'> 0':>8}{'< 0':>8}{'= 0':>8}{'from the structure':>24}{'equal':>8}{'margin':>10}"]
     lines.append("-" * len(lines[0]))
-    for name, found, signs in zip(names, measured, predicted, strict=True):
+    for name, found, signs in zip(TEXT_NAMES, measured, predicted, strict=True):
         counted = [int((sign * found.spectrum > found.threshold).sum()) for sign in (1, -1)]
         counted.append(len(found.spectrum) - sum(counted))
         equal = "yes" if counted == list(signs[:3]) else "no"
@@ -53,13 +179,13 @@ def negatives_table(points):
     """Return a text table of the numbers of negative eigenvalues of H_L for networks of many shapes.
 
     Args:
-        points: {label: list of (shape, q M, p, Inertia of H_L)}, each list for the same networks; shape is a text.
+        points: {label: list of `linear_networks.Descent`}, each list for the same shapes.
     """
     lines = [f"{'negative eigenvalues of H_L':<27}{'p':>11}{'q M':>9}" + "".join(f"{label:>22}" for label in points)]
     for row in zip(*points.values(), strict=True):
         shape, product, p, _ = row[0]
-        lines.append(f"{shape:<27}{p:>11,}{product:>9,}" + "".join(f"{signs.negative:>22,}" for *_, signs in row))
-    margin = min(signs.margin for column in points.values() for *_, signs in column)
+        lines.append(f"{shape:<27}{p:>11,}{product:>9,}" + "".join(f"{each.signs.negative:>22,}" for each in row))
+    margin = min(each.signs.margin for column in points.values() for each in column)
     return "\n".join([*lines, f"smallest margin: {margin:.0e}"])
 
 

@@ -9,6 +9,7 @@ Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]. Omega =
 hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Inertia(NamedTuple):
 class Descent(NamedTuple):
     """How many directions of descent a linear network has, beside q M."""
 
-    shape: str  # such as '64-10-10-10', the widths from the inputs to the outputs
+    shape: str  # the widths from the inputs to the outputs, such as '64-30-10' or '64-19×1000-10'
     product: int  # q M
     parameters: int  # p
     signs: Inertia  # of H_L
@@ -50,7 +51,9 @@ def descent(params, Sxx, Sxy):
     signs = inertia(params, Sxx, Sxy).loss
     widths = [np.shape(params[0])[0], *(np.shape(W)[1] for W in params)]
     q = min(len(input_directions(np.asarray(Sxx))[1]), *widths[1:])
-    return Descent("-".join(map(str, widths)), q * sum(widths[1:-1]), num_params(params), signs)
+    counted = [(width, len(list(equal))) for width, equal in itertools.groupby(widths)]
+    shape = "-".join(f"{count}×{width}" if count > 1 else f"{width}" for width, count in counted)
+    return Descent(shape, q * sum(widths[1:-1]), num_params(params), signs)
 
 
 def inertia(params, Sxx, Sxy):

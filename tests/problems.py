@@ -6,9 +6,8 @@ import jax
 import numpy as np
 
 from architectures import fully_connected
-from hessians import functional_hessian, loss_hessian, outer_prod
 from initializers import get_init
-from losses import get_loss, of_params
+from losses import get_loss
 
 
 @functools.cache
@@ -19,15 +18,3 @@ def problem(activation="tanh", loss_name="mse", bias=False, units=(4, 6), n=9, d
     rng = np.random.default_rng(3)
     inputs, targets = rng.normal(size=(n, dim)), np.eye(classes)[rng.integers(classes, size=n)]
     return get_loss(loss_name), apply_fn, params, inputs, targets
-
-
-loss_of_params = functools.cache(of_params)
-
-
-def three(loss, apply_fn, params, inputs, targets):
-    """Return H_f, H_o and H_L."""
-    return (
-        functional_hessian(loss, apply_fn, params, inputs, targets),
-        outer_prod(loss, apply_fn, params, inputs, targets),
-        loss_hessian(loss_of_params(loss, apply_fn), params, inputs, targets),
-    )

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 import hessians
 from architectures import ACTIVATIONS
 from dataloader import DatasetTorch
-from hessians import check_memory, functional_hessian, loss_hessian, num_params, outer_prod
+from hessians import check_memory, dense_hessians, functional_hessian, loss_hessian, num_params, outer_prod
 from losses import LOSSES, get_loss, of_params
 from ranks import numerical_rank
-from tests.problems import problem, three
+from tests.problems import problem
 
 
 def output_derivatives(loss_name, predictions, targets):
@@ -37,7 +37,7 @@ def test_one_layer(loss_name):
     W = np.random.default_rng(4).normal(size=(5, 3))
     _, beta = output_derivatives(loss_name, inputs @ W, targets)
     expected = sum(np.kron(np.outer(x, x), b) for x, b in zip(inputs, beta, strict=True))
-    H_f, H_o, H_L = three(loss, lambda params, x: x @ params[0], [jnp.asarray(W)], inputs, targets)
+    H_f, H_o, H_L = dense_hessians(loss, lambda params, x: x @ params[0], [jnp.asarray(W)], [(inputs, targets)])
     assert_allclose(H_L, expected, atol=1e-13)
     assert_allclose(H_o, expected, atol=1e-13)
     assert_allclose(H_f, np.zeros((15, 15)), atol=0)
@@ -59,7 +59,9 @@ def test_two_layers(loss_name):
         H_o += J.T @ b @ J
     coupling = np.einsum("hg,ak->ahgk", np.eye(4), inputs.T @ alpha).reshape(20, 12)
     H_f = np.block([[np.zeros((20, 20)), coupling], [coupling.T, np.zeros((12, 12))]])
-    for found, expected in zip(three(loss, apply_fn, params, inputs, targets), (H_f, H_o, H_f + H_o), strict=True):
+    for found, expected in zip(
+        dense_hessians(loss, apply_fn, params, [(inputs, targets)]), (H_f, H_o, H_f + H_o), strict=True
+    ):
         assert_allclose(found, expected, atol=1e-13)
 
 
@@ -75,7 +77,7 @@ def test_sum_and_finite_differences(activation, loss_name, bias):
     eps / h = 2e-11 times gradients of order ten: 1e-8 bounds both with room. No relu has its kink within a step.
     """
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
-    H_f, H_o, H_L = three(loss, apply_fn, params, inputs, targets)
+    H_f, H_o, H_L = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     assert_allclose(H_f + H_o, H_L, atol=1e-14 * abs(H_L).max())
     theta, unravel = ravel_pytree(params)
     gradient = jax.grad(lambda t: of_params(loss, apply_fn)(unravel(t), inputs, targets))
@@ -110,7 +112,7 @@ def test_functional_hessian_keeps_its_rank_at_small_residuals(residual):
     """On a 6-5-5-3 network with 20 samples rank(H_f) is 51, however small the residuals; rank(H_L - H_o) is more."""
     loss, apply_fn, params, inputs, _ = problem("linear", "mse", units=(5, 5), n=20, dim=6)
     noise = np.random.default_rng(6).normal(size=(20, 3))
-    H_f, H_o, H_L = three(loss, apply_fn, params, inputs, apply_fn(params, inputs) + residual * noise)
+    H_f, H_o, H_L = dense_hessians(loss, apply_fn, params, [(inputs, apply_fn(params, inputs) + residual * noise)])
     found = numerical_rank(H_f)
     assert found.rank == 51
     assert found.gap > 1e4
@@ -123,24 +125,23 @@ def test_functional_hessian_keeps_its_rank_at_small_residuals(residual):
 @pytest.mark.parametrize("loss_name", LOSSES)
 def test_batch_size_and_order_of_the_samples_do_not_matter(loss_name):
     loss, apply_fn, params, inputs, targets = problem("tanh", loss_name, bias=True)
-    whole = three(loss, apply_fn, params, inputs, targets)
+    whole = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     order = np.random.default_rng(7).permutation(len(inputs))
     for size in (2, 9, 20):
         loader = DataLoader(DatasetTorch(inputs[order], targets[order]), batch_size=size)
-        parts = [three(loss, apply_fn, params, x.numpy(), y.numpy()) for x, y in loader]
-        for matrix, summed in zip(whole, map(sum, zip(*parts, strict=True)), strict=True):
+        for matrix, summed in zip(whole, dense_hessians(loss, apply_fn, params, loader), strict=True):
             assert_allclose(summed, matrix, atol=1e-13)
 
 
 def test_the_blocks_of_unit_vectors_do_not_matter(monkeypatch):
     """p = 41 does not divide into blocks of 10; the last one overlaps the one before."""
     loss, apply_fn, params, inputs, targets = problem(units=(4, 3))
-    whole = three(loss, apply_fn, params, inputs, targets)
+    whole = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     assert num_params(params) == 41
     monkeypatch.setattr(hessians, "_BLOCK", 10)
     for block in (hessians._functional_hessian, hessians._outer_prod, hessians._loss_hessian):
         block.clear_cache()
-    for found, expected in zip(three(loss, apply_fn, params, inputs, targets), whole, strict=True):
+    for found, expected in zip(dense_hessians(loss, apply_fn, params, [(inputs, targets)]), whole, strict=True):
         assert_allclose(found, expected, atol=1e-14)
 
 
@@ -187,7 +188,7 @@ def test_a_loss_that_is_not_ours_and_the_cross_argument():
     def loss(preds, targets):
         return -jnp.sum(jax.nn.log_softmax(preds) * targets)
 
-    expected = three(get_loss("cross"), apply_fn, params, inputs, targets)[1]
+    expected = dense_hessians(get_loss("cross"), apply_fn, params, [(inputs, targets)])[1]
     for cross in (None, True, False):
         assert_allclose(outer_prod(loss, apply_fn, params, inputs, targets, cross=cross), expected, atol=1e-14)
 
@@ -199,7 +200,7 @@ def test_a_loss_that_couples_outputs_and_a_mean_over_the_batch():
     def loss(preds, targets):
         return jnp.mean(jnp.prod(preds - targets, axis=1) ** 2)
 
-    H_f, H_o, H_L = three(loss, apply_fn, params, inputs, targets)
+    H_f, H_o, H_L = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     assert_allclose(H_f + H_o, H_L, atol=1e-14 * abs(H_L).max())
 
 

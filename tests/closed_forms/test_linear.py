@@ -17,35 +17,25 @@ from closed_forms import (
 )
 from data import get_dataset
 from dataloader import DatasetTorch
-from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, dense_hessians
 from initializers import INITIALIZERS, get_init
-from losses import LOSSES, get_loss, of_params
+from losses import LOSSES, get_loss
 from ranks import numerical_rank
 from tests.conftest import IMAGE_SETS
 
 
 @functools.cache
-def network(units, outputs, loss_name, bias):
-    """Return loss, network and loss of the parameters: the same objects for every initialization, compiled once."""
-    loss = get_loss(loss_name)
-    _, apply_fn = fully_connected(list(units), outputs, "linear", get_init("glorot"), bias=bias)
-    return loss, apply_fn, of_params(loss, apply_fn)
+def apply_function(units, outputs, bias):
+    """Return the network: the same object for every initialization, compiled once."""
+    return fully_connected(list(units), outputs, "linear", get_init("glorot"), bias=bias)[1]
 
 
 def measured_ranks(inputs, targets, units, loss_name, init_name, seed, batch_size, bias=False):
     """Return r and the three numerical ranks of a linear network, summed over batches as the notebook does."""
-    loss, apply_fn, loss_params = network(tuple(units), targets.shape[1], loss_name, bias)
     init_fn, _ = fully_connected(units, targets.shape[1], "linear", get_init(init_name), bias=bias)
     _, params = init_fn(jax.random.PRNGKey(seed), (-1, inputs.shape[1]))
-    sums = HessianTriple(0, 0, 0)
-    for x, y in DataLoader(DatasetTorch(inputs, targets), batch_size=batch_size):
-        x, y = x.numpy(), y.numpy()
-        batch = HessianTriple(
-            functional_hessian(loss, apply_fn, params, x, y),
-            outer_prod(loss, apply_fn, params, x, y),
-            loss_hessian(loss_params, params, x, y),
-        )
-        sums = HessianTriple(*(total + part for total, part in zip(sums, batch, strict=True)))
+    loader = DataLoader(DatasetTorch(inputs, targets), batch_size=batch_size)
+    sums = dense_hessians(get_loss(loss_name), apply_function(tuple(units), targets.shape[1], bias), params, loader)
     return numerical_rank(inputs.T @ inputs), HessianTriple(*map(numerical_rank, sums))
 
 

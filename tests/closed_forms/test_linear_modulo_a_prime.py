@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from architectures import fully_connected
 from closed_forms import biased_ranks, critical_ranks, flag_rank, linear_ranks
-from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, dense_hessians
 from initializers import get_init
-from losses import LOSSES, of_params, squared
+from losses import LOSSES, squared
 from tests.oracles.linear_hessians import P, hessians, inputs_of_layers, kernel, product, random, rank, solve
 
 many = settings(max_examples=500, deadline=None, derandomize=True, database=None)
@@ -197,10 +197,6 @@ def test_the_oracle_agrees_with_automatic_differentiation(units, bias):
     params = list(zip(weights, biases, strict=True)) if bias else weights
     params = jax.tree.map(lambda array: np.asarray(array, float), params)
     batch = inputs.astype(float), targets.astype(float)
-    found = (
-        functional_hessian(squared, apply_fn, params, *batch),
-        outer_prod(squared, apply_fn, params, *batch),
-        loss_hessian(of_params(squared, apply_fn), params, *batch),
-    )
+    found = dense_hessians(squared, apply_fn, params, [batch])
     for matrix, residue in zip(found, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(matrix).astype(np.int64) % P, residue)

@@ -14,9 +14,9 @@ from architectures import fully_connected
 from closed_forms import linear_ranks
 from data import get_dataset
 from exact import exact_hessians, exact_ranks, modular_ranks, random_primes
-from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, dense_hessians, outer_prod
 from initializers import get_init
-from losses import get_loss, of_params, squared
+from losses import get_loss, squared
 from ranks import numerical_rank
 
 PRIME = 2147483629
@@ -118,11 +118,7 @@ def test_the_fractions_are_the_float_hessians(activation, bias):
     """The oracle itself, against automatic differentiation in float64."""
     apply_fn, params, inputs, targets = problem(activation, bias)
     expected = fraction_hessians(params, inputs, targets, activation)
-    floats = (
-        functional_hessian(squared, apply_fn, params, inputs, targets),
-        outer_prod(squared, apply_fn, params, inputs, targets),
-        loss_hessian(of_params(squared, apply_fn), params, inputs, targets),
-    )
+    floats = dense_hessians(squared, apply_fn, params, [(inputs, targets)])
     for matrix, rationals in zip(floats, expected, strict=True):
         np.testing.assert_allclose(matrix, np.array(rationals, dtype=float), atol=1e-13)
 
@@ -195,6 +191,16 @@ def test_small_eigenvalues_that_a_threshold_drops_are_counted():
     inputs = inputs * np.where(np.arange(25) == 12, 1e-9, 1.0)
     assert numerical_rank(outer_prod(squared, apply_fn, params, inputs, targets)).rank < 150
     assert exact_ranks(squared, apply_fn, params, [(inputs, targets)], primes=[PRIME]).outer.rank == 150
+
+
+def test_batches_add_up():
+    apply_fn, params, inputs, targets = problem("relu", True, n=5)
+    parts = [(inputs[:2], targets[:2]), (inputs[2:], targets[2:])]
+    whole = exact_hessians(squared, apply_fn, params, [(inputs, targets)], PRIME)
+    for matrix, summed in zip(whole, exact_hessians(squared, apply_fn, params, parts, PRIME), strict=True):
+        np.testing.assert_array_equal(summed, matrix)
+    with pytest.raises(ValueError, match="batches is empty"):
+        exact_ranks(squared, apply_fn, params, [])
 
 
 # --- bad input

@@ -255,3 +255,6 @@ def test_summary_and_contradictions(finished):
         assert summary(altered).startswith("17 of 18 ranks")
         assert summary(altered).endswith("at most 5")
         assert contradictions(altered) == said
+    lower = point.measured._replace(loss=NumericalRank(5, 1e12, 0.0, np.empty(0)))
+    (said,) = contradictions([[points[0][0], point._replace(measured=lower)], *points[1:]])
+    assert said.startswith("H_L at [2], seed 2: rank 5 with a gap of 1e+12")

@@ -7,11 +7,13 @@ import pytest
 from architectures import fully_connected
 from closed_forms import critical_ranks, linear_ranks
 from data import get_dataset
-from experiments.training import kept_steps, ranks_along, train
+from experiments.training import descend, kept_steps, ranks_along, train
+from hessians import dense_hessians
 from initializers import get_init
 from losses import get_loss
 
 DATA = get_dataset("gaussian", 90, 0, 3, 3)  # classes that overlap, so that the cross-entropy has a minimum
+BATCHES = [(DATA.x_train, DATA.y_train)]
 
 
 def network(widths, activation="linear", seed=1):
@@ -21,7 +23,7 @@ def network(widths, activation="linear", seed=1):
 
 def run(optimizer, steps, keep, loss_name="mse", widths=(4,), activation="linear"):
     apply_fn, params = network(list(widths), activation)
-    return train(get_loss(loss_name), apply_fn, params, DATA.x_train, DATA.y_train, optimizer, steps, keep)
+    return train(get_loss(loss_name), apply_fn, params, BATCHES, optimizer, steps, keep)
 
 
 def test_steps_of_gradient_descent_written_out():
@@ -70,6 +72,31 @@ def test_kept_steps():
         kept_steps(0)
 
 
+def test_batches_add_up():
+    apply_fn, params = network([4])
+    parts = [(DATA.x_train[:20], DATA.y_train[:20]), (DATA.x_train[20:], DATA.y_train[20:])]
+    whole, summed = (
+        train(get_loss("mse"), apply_fn, params, batches, optax.sgd(1e-3), 5, [5]) for batches in (BATCHES, parts)
+    )
+    np.testing.assert_allclose(summed.losses, whole.losses, rtol=1e-12)
+    np.testing.assert_allclose(summed.gradient_norms, whole.gradient_norms, rtol=1e-12)
+    with pytest.raises(ValueError, match="batches is empty"):
+        train(get_loss("mse"), apply_fn, params, [], optax.sgd(1e-3), 5, [5])
+
+
+def test_the_learning_rate_is_relative_to_the_curvature():
+    """One step of `descend` is a step of size rate / lambda_1 along the gradient."""
+    apply_fn, params = network([4])
+    loss = get_loss("mse")
+    training, measured = descend(loss, apply_fn, params, BATCHES, 0.1, 0.0, 1)
+    H_L = np.asarray(dense_hessians(loss, apply_fn, params, BATCHES).loss)
+    rate = 0.1 / abs(np.linalg.eigvalsh(H_L)).max()
+    expected = train(loss, apply_fn, params, BATCHES, optax.sgd(rate), 1, [0, 1])
+    np.testing.assert_allclose(training.losses, expected.losses, rtol=1e-12)
+    assert list(measured) == [0, 1]
+    assert measured[0].loss.rank == linear_ranks(3, 3, [4]).loss
+
+
 def test_divergence_names_the_step():
     with pytest.raises(FloatingPointError, match=r"after \d+ steps, .* diverged; take a smaller learning rate"):
         run(optax.sgd(10.0), 200, [200])
@@ -94,6 +121,6 @@ def test_bad_arrays():
     arguments = optax.sgd(1e-3), 2, [2]
     single = jax.tree.map(lambda w: w.astype(jnp.float32), params)
     with pytest.raises(TypeError, match="params must be float64, got float32"):
-        train(get_loss("mse"), apply_fn, single, DATA.x_train, DATA.y_train, *arguments)
+        train(get_loss("mse"), apply_fn, single, BATCHES, *arguments)
     with pytest.raises(ValueError, match="inputs must be finite"):
-        train(get_loss("mse"), apply_fn, params, np.full_like(DATA.x_train, np.nan), DATA.y_train, *arguments)
+        train(get_loss("mse"), apply_fn, params, [(np.full_like(DATA.x_train, np.nan), DATA.y_train)], *arguments)

@@ -11,7 +11,7 @@ from figures import (
     plot_training,
 )
 from hessians import HessianTriple
-from linear_networks import Inertia
+from linear_networks import Descent, Inertia
 from ranks import NumericalRank
 
 
@@ -94,7 +94,9 @@ def test_training_has_a_mark_for_every_step_filled_where_the_gap_is_large():
 
 
 def test_negatives():
-    points = {"a": [("one", 10, 50, Inertia(20, 9, 21, 0.1)), ("two", 100, 500, Inertia(200, 99, 201, 0.1))]}
+    points = {
+        "a": [Descent("one", 10, 50, Inertia(20, 9, 21, 0.1)), Descent("two", 100, 500, Inertia(200, 99, 201, 0.1))]
+    }
     left, right = plot_negatives(points, "heading")
     np.testing.assert_array_equal(left.lines[0].get_ydata(), [9, 99])
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0.9, 0.99])

@@ -9,10 +9,10 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import linear_ranks
-from hessians import HessianTriple, functional_hessian, loss_hessian, outer_prod
+from hessians import HessianTriple, dense_hessians
 from initializers import get_init
 from linear_networks import inertia, spectrum, structured_ranks
-from losses import get_loss, of_params
+from losses import get_loss
 from tests.oracles.integer_networks import hessians
 
 RESIDUALS = "targets", "small", "low rank", "no targets", "zero"
@@ -76,9 +76,7 @@ def test_the_matrices_of_automatic_differentiation(widths):
     _, params = init_fn(jnp.zeros(2, jnp.uint32), (-1, 5))
     rng = np.random.default_rng(0)
     X, Y, loss = rng.normal(size=(9, 5)), rng.normal(size=(9, 4)), get_loss("mse")
-    arguments = loss, apply_fn, params, X, Y
-    matrices = functional_hessian(*arguments), outer_prod(*arguments)
-    matrices += (loss_hessian(of_params(loss, apply_fn), params, X, Y),)
+    matrices = dense_hessians(loss, apply_fn, params, [(X, Y)])
     found = spectrum(params, X.T @ X, X.T @ Y)
     for one, matrix, signs_found in zip(found, matrices, inertia(params, X.T @ X, X.T @ Y), strict=True):
         expected = np.linalg.eigvalsh(matrix)[::-1]

@@ -6,10 +6,10 @@ from torch.utils.data import DataLoader
 
 from architectures import fully_connected
 from dataloader import DatasetTorch
-from hessians import functional_hessian, loss_hessian, outer_prod
+from hessians import dense_hessians
 from initializers import get_init
 from linear_networks import sufficient_samples
-from losses import get_loss, of_params, squared
+from losses import get_loss, squared
 
 
 def network(activation="linear", bias=False):
@@ -30,14 +30,9 @@ def test_the_three_hessians_stay_as_they_are(n, rank):
     few = sufficient_samples(squared, apply_fn, params, batches)
     assert few[0].shape == (min(n, rank), 8)
     assert few[1].shape == (min(n, rank), 3)
-    loss_params = of_params(squared, apply_fn)
-    for matrix in (
-        lambda *batch: functional_hessian(squared, apply_fn, params, *batch),
-        lambda *batch: outer_prod(squared, apply_fn, params, *batch),
-        lambda *batch: loss_hessian(loss_params, params, *batch),
-    ):
-        expected = np.asarray(matrix(inputs, targets))
-        assert_allclose(matrix(*few), expected, atol=1e-13 * abs(expected).max())
+    whole, compressed = (dense_hessians(squared, apply_fn, params, [batch]) for batch in ((inputs, targets), few))
+    for expected, matrix in zip(whole, compressed, strict=True):
+        assert_allclose(matrix, expected, atol=1e-13 * float(abs(expected).max()))
 
 
 def test_inputs_that_are_zero():

@@ -1,11 +1,13 @@
 """Sums over the data, and the paper's weights; what both refuse is in test_signs.py."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from linear_networks import moments
-from linear_networks.second_moments import checked_network
+from linear_networks.second_moments import checked_network, residual_moment
 
 
 def test_moments_add_up_over_batches():
@@ -29,3 +31,12 @@ def test_the_paper_s_weights():
     assert p == 20
     np.testing.assert_array_equal(Sxx, np.eye(3))
     np.testing.assert_array_equal(Sxy, np.ones((3, 2)))
+
+
+def test_the_moment_of_the_residuals():
+    rng = np.random.default_rng(0)
+    for sizes in ([4, 5, 3], [3, 2, 6]):
+        weights = [rng.normal(size=(m_out, m_in)) for m_in, m_out in itertools.pairwise(sizes)]
+        X, Y = rng.normal(size=(9, sizes[0])), rng.normal(size=(9, sizes[-1]))
+        residuals = X @ weights[0].T @ weights[1].T - Y
+        np.testing.assert_allclose(residual_moment(weights, X.T @ X, X.T @ Y), residuals.T @ X, atol=1e-12)

@@ -9,7 +9,7 @@ import pytest
 import checks
 from closed_forms import linear_ranks
 from hessians import HessianTriple
-from linear_networks import Inertia, NotGenericError, inertia, spectrum
+from linear_networks import Inertia, NotGenericError, descent, inertia, spectrum
 from tests.oracles.integer_networks import (
     KINDS,
     MOVING,
@@ -125,6 +125,17 @@ def test_half_of_a_wide_spectrum_is_negative():
     assert found.outer[:2] == (80, 0)
     assert abs(found.loss.negative - 4 * 1900) < 4 * (20 + 4)
     assert found.loss.zero == sum(W.size for W in weights) - linear_ranks(20, 4, [900, 1000]).loss
+
+
+def test_descent_beside_q_times_m():
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) for shape in [(4, 6), (6, 6), (6, 6), (6, 3)]]
+    inputs = rng.normal(size=(2, 4))  # so that r = 2
+    moments = inputs.T @ inputs, inputs.T @ rng.normal(size=(2, 3))
+    found = descent(weights, *moments)
+    assert found[:3] == ("4-3×6-3", 2 * 18, 4 * 6 + 36 + 36 + 18)
+    assert found.signs == inertia(weights, *moments).loss
+    assert descent([rng.normal(size=(4, 3))], np.eye(4), np.ones((4, 3)))[:2] == ("4-3", 0)
 
 
 def test_inputs_of_lower_rank_and_none_at_all():

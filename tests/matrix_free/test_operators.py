@@ -4,10 +4,10 @@ from numpy.testing import assert_allclose
 from torch.utils.data import DataLoader
 
 from dataloader import DatasetTorch
-from hessians import num_params, outer_prod
+from hessians import dense_hessians, num_params, outer_prod
 from losses import LOSSES
 from matrix_free import factor_operator, functional_operator, loss_operator, operators, outer_operator
-from tests.problems import problem, three
+from tests.problems import problem
 
 # --- products with blocks of vectors, summed over batches
 
@@ -19,7 +19,7 @@ def batches(inputs, targets, size=4):
 @pytest.mark.parametrize(("activation", "loss_name", "bias"), [("linear", "mse", False), ("gelu", "cross", True)])
 def test_products(activation, loss_name, bias):
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
-    H_f, H_o, H_L = (np.asarray(matrix) for matrix in three(loss, apply_fn, params, inputs, targets))
+    H_f, H_o, H_L = (np.asarray(matrix) for matrix in dense_hessians(loss, apply_fn, params, [(inputs, targets)]))
     V = np.random.default_rng(8).normal(size=(7, num_params(params)))
     for product, matrix in [(functional_operator, H_f), (outer_operator, H_o), (loss_operator, H_L)]:
         images = product(loss, apply_fn, params, batches(inputs, targets))(V)

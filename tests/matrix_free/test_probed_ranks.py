@@ -5,9 +5,9 @@ from numpy.testing import assert_allclose
 
 from architectures import fully_connected
 from closed_forms import linear_ranks
-from hessians import HessianTriple, functional_hessian, loss_hessian, num_params, outer_prod
+from hessians import HessianTriple, dense_hessians, num_params
 from initializers import get_init
-from losses import LOSSES, get_loss, of_params, squared
+from losses import LOSSES, get_loss, squared
 from matrix_free import factor_rank, sketched_rank, sketched_ranks
 from ranks import numerical_rank
 from tests.oracles.prescribed_spectrum import symmetric
@@ -81,11 +81,7 @@ def test_sketched_ranks_are_the_dense_ones(activation, loss_name):
     _, params = init_fn(jax.random.PRNGKey(3), (-1, 50))
     rng = np.random.default_rng(2)
     inputs, targets = rng.normal(size=(12, 50)), np.eye(3)[rng.integers(3, size=12)]
-    expected = HessianTriple(
-        functional_hessian(loss, apply_fn, params, inputs, targets),
-        outer_prod(loss, apply_fn, params, inputs, targets),
-        loss_hessian(of_params(loss, apply_fn), params, inputs, targets),
-    )
+    expected = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     batches = [(inputs[:8], targets[:8]), (inputs[8:], targets[8:])]
     found = sketched_ranks(loss, apply_fn, params, batches, guess=HessianTriple(30, 30, 60))
     for sketched, matrix in zip(found, expected, strict=True):
