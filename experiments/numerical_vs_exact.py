@@ -95,3 +95,11 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
         predicted = linear_ranks(min(dim, samples), outputs, widths)
     exact = exact_ranks(squared, apply_fn, params, [(inputs, targets)], guess=predicted)
     return predicted, HessianTriple(*(found.rank for found in exact))
+
+
+def certificates(networks, bias=False):
+    """Return {name: what `certify` returns}, the names like '7-4-3', for triples (dim, widths, outputs)."""
+    return {
+        "-".join(map(str, [dim, *widths, outputs])): certify(dim, widths, outputs, bias)
+        for dim, widths, outputs in networks
+    }

@@ -152,8 +152,8 @@ def structure_table(spectra, signs):
         signs: HessianTriple of `linear_networks.Inertia`.
     """
     rows = []
-    for name, one, rank, count in zip(TEXT_NAMES, spectra, structured_ranks(spectra), signs, strict=True):
-        rows.append([name, f"{rank.rank:,}", f"{rank.gap:.0e}", f"{len(one.eigenvalues):,}", f"{count.rank:,}"])
+    for symbol, one, rank, count in zip(SYMBOLS, spectra, structured_ranks(spectra), signs, strict=True):
+        rows.append([symbol, f"{rank.rank:,}", f"{rank.gap:.0e}", f"{len(one.eigenvalues):,}", f"{count.rank:,}"])
     return text_table(["matrix", "rank", "gap", "different eigenvalues", "rank from signs"], rows)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.numerical_vs_exact import Trial, certify, survey
+from experiments.numerical_vs_exact import Trial, certificates, survey
 from figures import judgement_table
 from hessians import HessianTriple
 from ranks import WELL_DETERMINED
@@ -25,7 +25,9 @@ def test_a_small_survey():
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_certificates(bias):
-    predicted, attained = certify(5, [3, 4], 3, bias=bias)
+    (certificate,) = certificates([(5, [3, 4], 3)], bias=bias).items()
+    name, (predicted, attained) = certificate
+    assert name == "5-3-4-3"
     assert isinstance(attained, HessianTriple)
     assert predicted == attained
 

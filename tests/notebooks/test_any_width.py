@@ -9,10 +9,11 @@ def equal(text):
 
 
 def test_committed_outputs():
-    printed = check_committed("any_width", pictures=4)
+    printed = check_committed("any_width", pictures=6)
     assert equal(printed) == ["yes"] * 3
     assert "p = 74,000,000: all eigenvalues of three matrices in" in printed
-    assert "rank from signs 20,000,430" in printed
+    rows = [line.split() for line in printed.splitlines() if line.startswith("H_") and ":" not in line]
+    assert [(row[1], row[-1]) for row in rows] == [("20,000,000",) * 2, ("530",) * 2, ("20,000,430",) * 2]
     assert "too little to be sure" in printed
     assert "linear_networks.inertia has the ranks and the signs of all three matrices without T" in printed
     assert "without biases: with biases the structure is another one" in printed
