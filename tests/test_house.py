@@ -1,0 +1,141 @@
+"""The rule of the house: a file imports from above, never from below. The packaging lists what there is."""
+
+import ast
+import graphlib
+import importlib.metadata
+import re
+import sys
+import tomllib
+
+import pytest
+
+from tests.conftest import ROOT
+
+FOLDERS = "closed_forms", "matrix_free", "exact", "linear_networks", "adapters", "figures", "experiments"  # top down
+FACELESS = "adapters", "experiments"
+TOP = sorted(path.stem for path in ROOT.glob("*.py"))
+FILES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(source):
+    """Return the names of the modules that a source imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they point"
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def violations(name, source):
+    """Return the imports of a module of this name that point against the rule."""
+    place = lambda module: FOLDERS.index(module) if module in FOLDERS else -1
+    here = place(name.split(".")[0])
+    first = {module.split(".")[0] for module in imported(source)}
+    return sorted(
+        module for module in first if module in (*FOLDERS, "tests", "benchmarks") and not 0 <= place(module) <= here
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_import_points_against_the_rule(path):
+    assert violations(name_of(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [
+        ("ranks", "import numpy\nimport checks\nfrom hessians import num_params", []),
+        ("ranks", "from matrix_free import sketched_rank", ["matrix_free"]),
+        ("exact.modular_ranks", "from exact.finite_field import matmul\nimport closed_forms.linear", []),
+        ("exact.modular_ranks", "def f():\n    import linear_networks.signs", ["linear_networks"]),
+        ("figures.tables", "from experiments.cost import Cost\nfrom tests.oracles import P", ["experiments", "tests"]),
+    ],
+)
+def test_the_rule_itself(name, source, found):
+    assert violations(name, source) == found
+
+
+def test_nothing_imports_in_a_circle():
+    names = {name_of(path): path for path in FILES}
+    graph = {name: imported(path.read_text()) & set(names) - {name} for name, path in names.items()}
+    for folder in set(FOLDERS) & set(names):  # a module of a folder is loaded with its face, which imports it
+        graph[folder] = {name for name in graph[folder] if not name.startswith(f"{folder}.")}
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == set(names)
+
+
+def test_the_top_level_is_eight_modules_and_the_folders():
+    eight = ["architectures", "checks", "data", "dataloader", "hessians", "initializers", "losses", "ranks"]
+    assert eight == TOP
+    here = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.*"))}
+    here = {name for name in here if not name.startswith((".", "_")) and not name.endswith(".egg-info")}
+    assert here - {"downloads", "results", "build"} == {"benchmarks", "docs", "notebooks", "tests"} | (
+        here & set(FOLDERS)
+    )
+    assert here >= set(FOLDERS) - {"adapters"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in ("data", "sweeps")], ids=name_of)
+def test_no_module_prints_or_opens_files_or_configures_jax(path):
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert {"print", "open"}.isdisjoint(call.id for call in calls if isinstance(call, ast.Name))
+    attributes = [ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)]
+    allowed = {"jax.config.update"} if path.stem == "cost" else set()  # in a process of its own
+    assert {"jax.config.update", "matplotlib.use", "plt.switch_backend"} & set(attributes) <= allowed
+
+
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if f not in FACELESS])
+def test_a_face_re_exports_and_no_file_has_the_name_of_what_it_exports(folder):
+    module = __import__(folder)
+    tree = ast.parse((ROOT / folder / "__init__.py").read_text())
+    exported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(exported) == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
+    assert set(module.__all__).isdisjoint(path.stem for path in (ROOT / folder).glob("*.py"))
+
+
+def test_a_folder_without_a_face_imports_nothing():
+    for folder in FACELESS:
+        if (ROOT / folder).is_dir():
+            assert imported((ROOT / folder / "__init__.py").read_text()) == set()
+
+
+def test_the_packaging_lists_what_there_is():
+    tool = PYPROJECT["tool"]["setuptools"]
+    assert tool["py-modules"] == TOP
+    assert tool["packages"] == sorted(folder for folder in FOLDERS if (ROOT / folder).is_dir())
+    assert tool["package-dir"] == {"": "."}
+
+
+def test_every_library_that_a_module_imports_is_a_dependency():
+    first = {name.split(".")[0] for path in FILES for name in imported(path.read_text())}
+    libraries = first - set(sys.stdlib_module_names) - set(TOP) - set(FOLDERS)
+    distributions = importlib.metadata.packages_distributions()
+    needed = {distributions[library][0].lower() for library in libraries}
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in PYPROJECT["project"]["dependencies"]}
+    assert needed <= declared
+    # jaxlib is jax's other half, always of the same version
+    assert declared - needed <= {"jaxlib"}
+
+
+def test_requirements_pin_every_dependency_with_a_reason():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    pinned = dict(re.match(r"([\w-]+)==([\w.]+) +# \S", line).groups() for line in lines if not line.startswith("-e"))
+    for line in PYPROJECT["project"]["dependencies"]:
+        name, bound = re.fullmatch(r"([\w-]+)(?:>=([\d.]+))?", line).groups()
+        assert name in pinned
+        if bound:
+            assert [*map(int, pinned[name].split("."))] >= [*map(int, bound.split("."))]
