@@ -23,7 +23,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab $(NOTEBOOK)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

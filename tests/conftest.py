@@ -2,6 +2,8 @@
 
 import http.server
 import os
+import shutil
+import tempfile
 import threading
 from pathlib import Path
 
@@ -16,6 +18,19 @@ matplotlib.use("Agg")
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE_SETS = ["MNIST", "FashionMNIST", "CIFAR10"]
+
+
+def pytest_configure(config):
+    """Let all processes of a run share what they compile: workers, notebooks, sweeps that are killed and begun again."""
+    if not hasattr(config, "workerinput") and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        config.compiled = tempfile.mkdtemp(prefix="compiled-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compiled  # which the workers inherit
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "compiled"):
+        shutil.rmtree(config.compiled, ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,0 +1,28 @@
+"""The examples in the docstrings of the modules that a reader calls."""
+
+import doctest
+import importlib
+
+import pytest
+
+from tests.test_house import FILES, name_of
+
+# Everything that is imported by name in a notebook's cell or in the README.
+CALLED = {
+    "architectures", "closed_forms.linear", "data", "dataloader", "exact.modular_ranks", "experiments.setting",
+    "figures.tables", "hessians", "initializers", "linear_networks.eigenvalues", "linear_networks.fewer_samples",
+    "linear_networks.second_moments", "linear_networks.signs", "losses", "matrix_free.operators",
+    "matrix_free.probed_ranks", "ranks",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name_of(path) for path in FILES if ">>>" in path.read_text()])
+def test_examples(name):
+    module = importlib.import_module(name)
+    found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_every_module_that_a_reader_calls_has_an_example():
+    assert {name_of(path) for path in FILES if ">>>" in path.read_text()} >= CALLED
