@@ -21,7 +21,7 @@ IMAGE_SETS = ["MNIST", "FashionMNIST", "CIFAR10"]
 
 
 def pytest_configure(config):
-    """Let all processes of a run share what they compile: workers, notebooks, sweeps that are killed and begun again."""
+    """Let all processes of a run share what they compile: workers, notebooks, sweeps that are killed and resumed."""
     if not hasattr(config, "workerinput") and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         config.compiled = tempfile.mkdtemp(prefix="compiled-")
         os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compiled  # which the workers inherit
