@@ -72,6 +72,27 @@ def test_nothing_imports_in_a_circle():
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(names)
 
 
+def loaded(name):
+    """Return all modules, ours and others', that importing a module of ours imports, as far as its source shows."""
+    names, seen, found = {name_of(path): path for path in FILES}, set(), [name]
+    while found:
+        module = found.pop()
+        for parent in (module, module.rpartition(".")[0]):
+            if parent and parent not in seen:
+                seen.add(parent)
+                found += imported(names[parent].read_text()) if parent in names else []
+    return seen
+
+
+def test_what_is_not_needed_is_not_loaded():
+    """A closed form needs no eigenvalues, a sweep no optimizer, a rank no pictures."""
+    assert "checks" in loaded("closed_forms")
+    assert {"ranks", "matrix_free", "matplotlib"}.isdisjoint(loaded("closed_forms"))
+    assert "optax" in loaded("experiments.training")
+    assert "optax" not in loaded("experiments.sweeps")
+    assert {"matplotlib", "torch"}.isdisjoint(loaded("linear_networks") | loaded("exact") | loaded("ranks"))
+
+
 def test_the_top_level_is_eight_modules_and_the_folders():
     eight = ["architectures", "checks", "data", "dataloader", "hessians", "initializers", "losses", "ranks"]
     assert eight == TOP

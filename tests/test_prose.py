@@ -29,10 +29,10 @@ def too_long(texts):
 
 
 def prose(docstring):
-    """Return a docstring without its examples and formulas; names of arguments end a sentence."""
+    """Return a docstring without its examples and its indented formulas; the name of an argument ends a sentence."""
     paragraphs = []
     for paragraph in re.split(r"\n\s*\n", docstring):
-        if not paragraph.lstrip().startswith(">>>"):
+        if not paragraph.startswith(("    ", "Example")) and not paragraph.lstrip().startswith(">>>"):
             paragraphs.append(re.sub(r"(?m)^\s*[\w*, ]+:(?=\s)", ". ", paragraph))
     return "\n. ".join(paragraphs)
 
