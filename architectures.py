@@ -17,7 +17,7 @@ ACTIVATIONS = {
     "gelu": functools.partial(jax.nn.gelu, approximate=False),
     "sigmoid": jax.nn.sigmoid,
 }
-PIECEWISE_LINEAR = "linear", "relu", "leaky_relu"  # those whose Hessians have exact ranks, by the folder `exact`
+PIECEWISE_LINEAR = "linear", "relu", "leaky_relu"  # the activations for which the folder `exact` finds ranks
 
 
 def fully_connected(units, classes, activation, init, bias=False):
@@ -25,7 +25,7 @@ def fully_connected(units, classes, activation, init, bias=False):
 
         x_0 = x,   x_l = sigma(x_{l-1} W_l + b_l)  for l < L,   f(x) = x_{L-1} W_L + b_L
 
-    Samples are rows, so `W_l` has shape (m_{l-1}, m_l) and is the transpose of the paper's; the activation sigma acts
+    Samples are rows. So `W_l` has shape (m_{l-1}, m_l) and is the transpose of the paper's. The activation sigma acts
     on the hidden layers only. Every layer uses `init` for its weights and has a bias if `bias` is true.
 
     Args:
@@ -39,13 +39,24 @@ def fully_connected(units, classes, activation, init, bias=False):
     Returns:
         init_fn: init_fn(key, (-1, d)) -> ((-1, K), params), with params [W_1, ..., W_L], or [(W_1, b_1), ...] with
             biases, in float64.
-        apply_fn: apply_fn(params, inputs of shape (n, d)) -> predictions of shape (n, K). It is the same function
-            object for all networks of one activation, with or without bias, so that those of one shape are compiled
-            once.
+        apply_fn: apply_fn(params, inputs of shape (n, d)) -> predictions of shape (n, K). Networks with the same
+            activation and the same `bias` share one function object, so that those of one shape are compiled once.
 
     Raises:
-        TypeError, ValueError: for widths that are empty, not integers or below one, an unknown activation, or an
-            `init` that cannot be called (a name instead of a function, say).
+        TypeError: for widths or classes that are not integers, or an `init` that is not a function (a name, say).
+        ValueError: for an empty list of widths, a width or a number of classes below one, or an unknown activation.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from architectures import fully_connected
+        >>> from initializers import get_init
+        >>> init_fn, apply_fn = fully_connected([3, 4], 2, "relu", get_init("glorot"))
+        >>> _, params = init_fn(jax.random.key(0), (-1, 5))
+        >>> [W.shape for W in params]
+        [(5, 3), (3, 4), (4, 2)]
+        >>> apply_fn(params, jax.numpy.ones((10, 5))).shape
+        (10, 2)
     """
     hidden = checks.widths(units)
     outputs = checks.integer("classes", classes)

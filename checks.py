@@ -63,7 +63,7 @@ def widths(units):
 def finite(**arrays):
     """Check that every named array, or pytree of arrays, is free of NaN and infinity.
 
-    Values that JAX is tracing are not known yet and are let through.
+    The check lets values that JAX is tracing through: they are not known yet.
 
     Raises:
         ValueError: if not; the message names the array and counts the offending entries.
@@ -104,8 +104,8 @@ def equal_shapes(predictions, targets):
     """
     if np.shape(predictions) != np.shape(targets):
         raise ValueError(
-            f"predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}; both must be (n, K): "
-            "the network needs as many outputs as the targets have columns, and as many samples"
+            f"predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}; both must be (n, K), "
+            "with one output of the network for each column of the targets and one row for each sample"
         )
 
 

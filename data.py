@@ -1,4 +1,4 @@
-"""Small image data sets as float64 arrays: select the classes, encode the targets, shrink the images.
+"""Small image data sets as float64 arrays: classes selected, targets encoded, images shrunk.
 
 Downloads go to the folder that the environment variable HESSIAN_DATA names, or else to `downloads` in `home()`.
 """
@@ -28,31 +28,47 @@ class Dataset(NamedTuple):
 
 
 def get_dataset(name, n_train, n_test, dim, classes, seed=0):
-    """Return the first `n_train` training and `n_test` test samples of the classes asked for.
+    """Return the first `n_train` training and `n_test` test samples of the first `classes` classes.
 
-    Training and test split go through the same steps: keep the samples of the first `classes` classes, take the first n
-    of these, encode the labels, turn pixels 0..255 (digits: 0..16) into float64 in [0, 1], reduce colour to one channel
-    by its luma 0.299 R + 0.587 G + 0.114 B, shrink to sqrt(dim) x sqrt(dim) by bilinear interpolation with
-    anti-aliasing, and flatten row by row. Nothing is centred or scaled otherwise.
+    Training and test images go through the same steps:
+
+    1. Keep the images of the first `classes` classes, and of these the first n.
+    2. Encode the labels as targets.
+    3. Turn the pixels, 0..255 (digits: 0..16), into float64 in [0, 1].
+    4. Reduce colour to one channel by its luma 0.299 R + 0.587 G + 0.114 B.
+    5. Shrink to sqrt(dim) x sqrt(dim) pixels by bilinear interpolation with anti-aliasing.
+    6. Flatten row by row.
+
+    Nothing is centred or scaled otherwise.
 
     Args:
-        name: 'digits' (scikit-learn's 1797 images of 8 x 8, nothing to download: the first 1437 for training, the last
-            360 for testing); 'MNIST', 'FashionMNIST' (28 x 28) or 'CIFAR10', also called 'CIFAR' (32 x 32), which
-            torchvision downloads once; 'gaussian', a mixture of `classes` unit Gaussians in R^dim with standard normal
-            means.
+        name: 'digits', 'MNIST', 'FashionMNIST', 'CIFAR10' (also called 'CIFAR') or 'gaussian'. The digits are
+            scikit-learn's 1797 images of 8 x 8 and need no download: the first 1437 are for training, the last 360 for
+            testing. torchvision downloads 'MNIST', 'FashionMNIST' (28 x 28) and 'CIFAR10' (32 x 32) once. 'gaussian'
+            is a mixture of `classes` unit Gaussians in R^dim (two for classes = 1) with standard normal means.
         n_train: number of training samples.
         n_test: number of test samples, 0 for none.
-        dim: number of inputs d; for images a perfect square.
-        classes: 2 to 10 for one-hot targets of that width; 1 for the first two classes as -1 and +1 on one output.
-        seed: of the Gaussian mixture; the images do not depend on it.
+        dim: number of inputs d. For images it is a perfect square.
+        classes: 2 to 10 (or more, for 'gaussian') for one-hot targets of that width; 1 for the first two classes as -1
+            and +1 on one output.
+        seed: of the Gaussian mixture. The images do not depend on it.
 
     Returns:
         Dataset of float64 arrays.
 
     Raises:
+        TypeError: for a number that is not an integer.
         ValueError: for an unknown name, a `dim` that is not a perfect square or larger than the images, or more samples
             or classes than there are.
         RuntimeError: if a download fails or its files are damaged.
+
+    Example:
+        >>> from data import get_dataset
+        >>> data = get_dataset("digits", n_train=50, n_test=20, dim=25, classes=10)
+        >>> data.x_train.shape, data.y_train.shape, data.x_test.shape
+        ((50, 25), (50, 10), (20, 25))
+        >>> data.y_train[3].tolist()  # the fourth image is a 3
+        [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
     load = checks.choice("dataset", _ALIASES.get(name, name), DATASETS)
     wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
@@ -73,8 +89,8 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
 def home():
     """Return the folder that holds `downloads` and `results`.
 
-    For a checkout of this project, and so for an editable install, it is the checkout. For any other install it is a
-    folder of the user's, such as ~/.local/share/hessian-rank on Linux.
+    In a checkout of this project, and so in an editable install, it is the checkout itself. In any other install it is
+    a folder of the user's, such as ~/.local/share/hessian-rank on Linux.
     """
     here = Path(__file__).parent
     return here if (here / "pyproject.toml").exists() else platformdirs.user_data_path("hessian-rank")

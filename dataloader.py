@@ -1,4 +1,4 @@
-"""Arrays to batches, through `torch.utils.data.DataLoader`."""
+"""From arrays to batches: a dataset for `torch.utils.data.DataLoader`."""
 
 import numpy as np
 import torch
@@ -10,11 +10,19 @@ import checks
 class DatasetTorch(TensorDataset):
     """Inputs (n, d) and labels (n, K) as a dataset for `torch.utils.data.DataLoader`.
 
-    A class rather than a function because the loader wants a `torch.utils.data.Dataset`, and because of the name: the
-    cells of the paper's notebook call it. The loader's default keeps a last batch that does not fill up.
+    It is a class because the loader wants a `torch.utils.data.Dataset`. Its name is the one that the paper's notebook
+    calls. By default the loader keeps the last batch even if it is not full.
 
     Raises:
         ValueError: if the numbers of samples differ, or an entry is NaN or infinite.
+
+    Example:
+        >>> import numpy as np
+        >>> from torch.utils.data import DataLoader
+        >>> from dataloader import DatasetTorch
+        >>> loader = DataLoader(DatasetTorch(np.zeros((50, 25)), np.zeros((50, 10))), batch_size=20)
+        >>> [tuple(inputs.shape) for inputs, labels in loader]
+        [(20, 25), (20, 25), (10, 25)]
     """
 
     def __init__(self, inputs, labels):

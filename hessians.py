@@ -1,17 +1,17 @@
 """The Hessian of a network's loss and the two terms it splits into, H_L = H_o + H_f.
 
-Notation: theta in R^p are the parameters in the order of `jax.flatten_util.ravel_pytree`, F(theta) in R^(n x K) the
-network's outputs on a batch, ell(F, Y) the loss. By the chain rule
+The vector theta in R^p holds the parameters in the order of `jax.flatten_util.ravel_pytree`. F(theta) in R^(n x K) are
+the network's outputs on a batch, and ell(F, Y) is the loss. By the chain rule
 
     H_L = J^T (d^2 ell / dF^2) J  +  sum_ik (d ell / dF_ik) d^2 F_ik / dtheta^2  =  H_o + H_f,     J = dF / dtheta.
 
-Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time: no Jacobian of size
+Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time. No Jacobian of size
 n x K x p and no tensor of size n x K x p x p is ever formed. `loss_matvec`, `outer_matvec` and `functional_matvec` are
-these products. For networks whose (p, p) matrix does not fit in memory, `matrix_free` is built on them too, and `exact`
-carries them out modulo a prime.
+these products. `matrix_free` uses them for networks whose (p, p) matrix does not fit in memory, and `exact` carries
+them out modulo a prime.
 
 Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
-lambda made inside it is new each time. (`losses` and `architectures` return the same ones whenever they are asked.)
+lambda made inside it is new each time. (`losses` and `architectures` always return the same function objects.)
 """
 
 import functools
@@ -55,6 +55,21 @@ def dense_hessians(loss, apply_fn, params, batches):
         TypeError: for anything but float64.
         ValueError: for NaN or infinity, shapes that do not fit, or no batches.
         MemoryError: if five such matrices would not fit in memory.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from hessians import dense_hessians
+        >>> from losses import get_loss
+        >>> apply_fn = lambda params, inputs: inputs @ params[0] @ params[1]  # f(x) = W_2 W_1 x, widths 3-2-2
+        >>> params = [np.ones((3, 2)), np.eye(2)]
+        >>> batches = [(np.eye(3), np.zeros((3, 2))), (np.ones((1, 3)), np.ones((1, 2)))]
+        >>> H_f, H_o, H_L = dense_hessians(get_loss("mse"), apply_fn, params, batches)
+        >>> H_L.shape
+        (10, 10)
+        >>> bool(np.allclose(H_L, H_o + H_f))
+        True
     """
     check_memory(num_params(params))
     loss_params = losses.of_params(loss, apply_fn)
@@ -94,20 +109,31 @@ def loss_hessian(loss_params, params, inputs, targets):
 def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
     """Return the outer product (Gauss-Newton) term H_o = J^T (d^2 ell / dF^2) J of a batch.
 
-    The full second derivative of the loss in the outputs is used, so that a loss which couples the outputs, such as
-    the cross-entropy, is right without being told. H_o is the Hessian of the loss of the linearized network.
+    It takes the full second derivative of the loss in the outputs, and so it is also right for a loss that couples the
+    outputs, such as the cross-entropy. H_o is the Hessian of the loss of the linearized network.
 
     Args:
         loss: ell(predictions (n, K), targets (n, K)) -> scalar.
         apply_fn: F(params, inputs) -> (n, K).
         params, inputs, targets: as in `loss_hessian`.
-        cross: accepted because the cells of the paper's notebook pass it; it changes nothing.
+        cross: ignored. The cells of the paper's notebook pass it.
 
     Returns:
         (p, p) array, symmetric to rounding.
 
     Raises:
         TypeError, ValueError, MemoryError: as in `loss_hessian`.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from hessians import outer_prod
+        >>> from losses import get_loss
+        >>> apply_fn = lambda w, inputs: inputs @ w  # least squares: H_o = X^T X
+        >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> outer_prod(get_loss("mse"), apply_fn, np.zeros((2, 1)), X, np.ones((2, 1))).tolist()
+        [[10.0, 14.0], [14.0, 20.0]]
     """
     del cross
     check_arguments(params, inputs, targets, apply_fn)
@@ -118,8 +144,9 @@ def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
 def functional_hessian(loss, apply_fn, params, inputs, targets):
     """Return the functional Hessian H_f = sum_ik alpha_ik d^2 F_ik / dtheta^2, alpha = d ell / dF, of a batch.
 
-    This is the Hessian of theta -> <alpha, F(theta)> with alpha held fixed. It is not computed as H_L - H_o, which
-    cancels when the residuals are small: at residuals of 1e-6 the difference has a wrong rank, of rounding errors.
+    This is the Hessian of theta -> <alpha, F(theta)> with alpha held fixed. It is not computed as H_L - H_o, where
+    digits cancel if the residuals are small: at residuals of 1e-6 the difference has the wrong rank, that of rounding
+    errors.
 
     Args:
         loss, apply_fn, params, inputs, targets: as in `outer_prod`.
@@ -135,16 +162,16 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
-# --- the products with one vector, which can be traced, vmapped and compiled, and do not check their arguments
+# --- products with one vector: they can be traced, vmapped and compiled, and they do not check their arguments
 
 
 def loss_matvec(loss, apply_fn, params, inputs, targets):
-    """Return v -> H_L v, the derivative of the gradient along v; v and H_L v have shape (p,)."""
+    """Return v -> H_L v, the derivative of the gradient along v. Both v and H_L v have shape (p,)."""
     return _hessian_product(lambda w: loss(apply_fn(w, inputs), targets), params)
 
 
 def outer_matvec(loss, apply_fn, params, inputs, targets):
-    """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: forward through the network, the loss's Hessian, backward."""
+    """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: J is forward through the network, J^T backward."""
     predictions, jacobian, theta = linearized(apply_fn, params, inputs)
     transposed = jax.linear_transpose(jacobian, theta)
     _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
@@ -165,27 +192,28 @@ def num_params(params):
 def check_memory(p, matrices=5):
     """Check that `matrices` float64 arrays of shape (p, p) fit in the memory that is free now.
 
-    The default, five, is what it takes to add up all three matrices over batches and find their eigenvalues: the three
-    sums, the batch's matrix and the new sum.
+    The default is five: the three sums over the batches, the batch's own matrix and the new sum. This is also enough
+    to find the eigenvalues.
 
     Raises:
-        MemoryError: if they do not; the message gives the size, the memory there is, and the largest p that fits.
+        MemoryError: if they do not. The message gives the size, the free memory, and the largest p that fits.
     """
     largest = int((checks.free_memory() / (8 * matrices)) ** 0.5)
     checks.memory(
         8 * matrices * p**2,
         f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed",
         f"That is enough for p = {largest}: choose smaller widths or a smaller dim, or find the ranks without the "
-        "matrix, by matrix_free.sketched_ranks (notebooks/large_networks.ipynb) or sketched_rank with "
-        "matrix_free.loss_operator",
+        "matrix, by matrix_free.sketched_ranks (see notebooks/large_networks.ipynb). For H_L alone, take "
+        "matrix_free.sketched_rank with matrix_free.loss_operator",
     )
 
 
 def check_arguments(params, inputs, targets, apply_fn=None):
-    """Check what every function here is given: float64, finite, and predictions of the targets' shape.
+    """Check the arguments that all functions here share: float64, finite, and predictions of the targets' shape.
 
     Raises:
-        TypeError, ValueError: if not.
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, or predictions of another shape than the targets.
     """
     checks.float64(params=params, inputs=inputs, targets=targets)
     checks.finite(params=params, inputs=inputs, targets=targets)
@@ -225,13 +253,13 @@ def _add(total, matrix):
 
 
 def _matrix(product, params):
-    """Return the matrix of the symmetric linear map `product`, its rows product(e_j) filled in a block at a time."""
+    """Return the matrix of the symmetric linear map `product`. Its rows are product(e_j), filled in by blocks."""
     p = num_params(params)
     block = min(_BLOCK, p)
     rows = jax.vmap(lambda j: product(jnp.zeros(p).at[j].set(1.0)))
 
     def fill(k, matrix):
-        first = jnp.minimum(k * block, p - block)  # the last block steps back over the one before: one shape for all
+        first = jnp.minimum(k * block, p - block)  # all blocks have one shape: the last overlaps the one before
         return jax.lax.dynamic_update_slice(matrix, rows(first + jnp.arange(block)), (first, 0))
 
     return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, p)))

@@ -15,17 +15,26 @@ def get_init(name):
     """Return the initializer `init(key, shape, dtype) -> W` for a weight matrix W of shape (m_in, m_out).
 
     'glorot'
-        Gaussian, truncated at two standard deviations, mean 0 and variance 2 / (m_in + m_out).
+        Gaussian, truncated at two standard deviations, with mean 0 and variance 2 / (m_in + m_out).
     'uniform'
-        Uniform on [-a, a] with a = sqrt(3 / m_in): mean 0 and variance 1 / m_in.
+        Uniform on [-a, a] with a = sqrt(3 / m_in), so that the mean is 0 and the variance 1 / m_in.
     'orthogonal'
-        Haar measure: Q of the QR factorization of a Gaussian matrix with R's diagonal made positive (without that
-        correction Q is not Haar). Rectangular matrices have orthonormal rows or columns, whichever are fewer.
+        Uniform among all orthogonal matrices (the Haar measure). It is the factor Q of a Gaussian matrix's QR
+        factorization, with R's diagonal made positive; without that correction Q is not uniform. Rectangular matrices
+        have orthonormal rows or columns, whichever are fewer.
 
-    All three are `jax.nn.initializers`; with probability one they give weights in general position, which is what the
-    equalities in `closed_forms` ask for.
+    All three are `jax.nn.initializers`. With probability one they give weights in general position, which the
+    equalities in `closed_forms` ask for (`closed_forms.linear` defines the term).
 
     Raises:
         ValueError: for any other name.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from initializers import get_init
+        >>> W = get_init("orthogonal")(jax.random.key(0), (5, 3), float)
+        >>> bool(jax.numpy.allclose(W.T @ W, jax.numpy.eye(3)))
+        True
     """
     return checks.choice("initialization", name, INITIALIZERS)

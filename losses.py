@@ -23,9 +23,9 @@ def squared(predictions, targets):
 def cross_entropy(predictions, targets):
     """Return the cross-entropy of the softmax, summed: -sum_i sum_k y_ik log softmax(f(x_i))_k.
 
-    For targets that sum to one its gradient in the outputs is softmax(f) - y and its Hessian diag(p) - p p^T with
-    p = softmax(f), of rank K - 1: the K outputs are coupled, and adding a constant to all of them changes nothing.
-    Both arrays have shape (n, K), K >= 2.
+    Let pi = softmax(f), and let the targets of each sample sum to one. Then the gradient in the outputs is pi - y, and
+    the Hessian is diag(pi) - pi pi^T. It couples the outputs, and its rank is K - 1: the loss does not change if a
+    constant is added to all K outputs. Both arrays have shape (n, K), K >= 2.
 
     Raises:
         ValueError: if the shapes differ, or for K = 1, where the softmax is constant and the loss is zero.
@@ -39,8 +39,8 @@ def cross_entropy(predictions, targets):
 def log_cosh(predictions, targets):
     """Return the log-cosh loss, summed: sum_i sum_k log cosh(f_k(x_i) - y_ik).
 
-    Its gradient in the outputs is tanh(f - y) and its Hessian diag(1 - tanh(f - y)^2). Written with logaddexp, since
-    cosh overflows at 710. Both arrays have shape (n, K).
+    Its gradient in the outputs is tanh(f - y) and its Hessian diag(1 - tanh(f - y)^2). It is computed by logaddexp,
+    since cosh overflows at 710. Both arrays have shape (n, K).
 
     Raises:
         ValueError: if the shapes differ.
@@ -51,14 +51,22 @@ def log_cosh(predictions, targets):
 
 
 LOSSES = {"mse": squared, "cross": cross_entropy, "cosh": log_cosh}
-NULL_DIRECTIONS = {"mse": 0, "cross": 1, "cosh": 0}  # dimensions of the kernel of d^2 loss / df^2, of K
+NULL_DIRECTIONS = {"mse": 0, "cross": 1, "cosh": 0}  # dimension of the kernel of the (K, K) matrix d^2 loss / df^2
 
 
 def get_loss(name):
-    """Return the loss `loss(predictions, targets) -> scalar` called 'mse', 'cross' or 'cosh'.
+    """Return the loss `loss(predictions, targets) -> scalar` that is called 'mse', 'cross' or 'cosh'.
+
+    These are `squared`, `cross_entropy` and `log_cosh`. All are sums over the samples.
 
     Raises:
         ValueError: for any other name.
+
+    Example:
+        >>> import numpy as np
+        >>> from losses import get_loss
+        >>> float(get_loss("mse")(np.array([[3.0, 4.0]]), np.zeros((1, 2))))  # (9 + 16) / 2
+        12.5
     """
     return checks.choice("loss", name, LOSSES)
 
@@ -67,7 +75,17 @@ def get_loss(name):
 def of_params(loss, apply_fn):
     """Return the loss as a function of the parameters, L(params, inputs, targets) = loss(f_params(inputs), targets).
 
-    For the same loss and apply_fn it is the same function object, so that it is compiled once.
+    The same loss and apply_fn always give the same function object, so that it is compiled once.
+
+    Example:
+        >>> import numpy as np
+        >>> from losses import get_loss, of_params
+        >>> apply_fn = lambda W, inputs: inputs @ W
+        >>> loss_params = of_params(get_loss("mse"), apply_fn)
+        >>> float(loss_params(2 * np.eye(2), np.array([[1.0, 2.0]]), np.zeros((1, 2))))  # (4 + 16) / 2
+        10.0
+        >>> loss_params is of_params(get_loss("mse"), apply_fn)
+        True
     """
 
     def loss_params(params, inputs, targets):
@@ -79,17 +97,18 @@ def of_params(loss, apply_fn):
 def curvature_root(loss):
     """Return the root R of the loss's Hessian in the outputs, R^T R = d^2 ell / dF^2, as a function of tangents.
 
-    Written down, not computed: the square root of a computed zero, 1e-16, would be 1e-8, and no zero any more.
+    The root is a formula, not a square root that is found numerically. That of a computed zero, 1e-16, would be 1e-8
+    and no longer a zero.
 
         squared        R v = v
         log_cosh       R v = v / cosh(f - y)                   since 1 - tanh^2 = 1 / cosh^2
         cross_entropy  R v = sqrt(sum(y) pi) (v - <pi, v>)     since (I - 1 pi^T)^T diag(pi) (I - 1 pi^T)
                                                                                            = diag(pi) - pi pi^T
 
-    with pi = softmax(f), for each sample by itself.
+    Here pi = softmax(f), and the formulas are for each sample by itself.
 
     Args:
-        loss: one of the three losses above.
+        loss: `squared`, `cross_entropy` or `log_cosh`.
 
     Returns:
         root(predictions (n, K), targets (n, K), tangents (n, K)) -> (n, K).

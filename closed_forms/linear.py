@@ -1,17 +1,17 @@
 """Closed forms for the ranks of a linear network's Hessian: Singh, Bachmann and Hofmann (NeurIPS 2021), and beyond.
 
-The network is f(x) = W_L .. W_1 x, with hidden widths m_1, ..., m_{L-1} and K outputs. Symbols:
+The network is f(x) = W_L .. W_1 x, with L layers, hidden widths m_1, ..., m_{L-1} and K outputs. Symbols:
 
     r = rank(sum_i x_i x_i^T),  the data's rank              M = m_1 + ... + m_{L-1}
     s = min(r, K)                                            q = min(r, K, m_1, ..., m_{L-1})
     Omega = sum_i (dl/df)_i x_i^T,  the residuals' moment    w = rank(Omega), s in general
 
 Every function says for which weights, data and residuals its ranks are equalities. "In general position" means all but
-a set of measure zero, which random initialization never meets; at the exceptions the ranks are upper bounds, since the
-rank of a matrix can only fall in a limit.
+a set of measure zero, which random initialization never meets. At these exceptions the ranks are upper bounds, since
+the rank of a matrix can only fall in a limit.
 
-H_o, H_f and H_L of the generic network without biases are theorems of the paper. The rest was derived in outline, as
-the docstrings say, and everything is judged by exact ranks over a thousand random settings (tests/closed_forms).
+The paper's theorems are the ranks of H_o, H_f and H_L in general position, without biases. The docstrings outline how
+the rest was derived. Exact ranks over a thousand random settings judge all of it (tests/closed_forms).
 """
 
 import checks
@@ -22,14 +22,14 @@ from losses import NULL_DIRECTIONS
 def outer_rank(r, outputs, units):
     """Return rank(H_o) = q (r + K - q), an equality for weights in general position and any residuals.
 
-    H_o = J^T S J is positive on the image of J, the derivative of the end-to-end map W = W_L .. W_1 on the data: that
-    is the tangent space of the K x r matrices of rank q, which has q (r + K - q) dimensions. (The paper, theorem on the
-    rank of the outer product.)
+    Let J be the derivative of the end-to-end map W = W_L .. W_1 on the data. Its image is the tangent space of the
+    K x r matrices of rank q, which has q (r + K - q) dimensions. H_o = J^T (d^2 l / df^2) J has the same rank, since
+    d^2 l / df^2 is positive on that image. (The paper, theorem on the rank of the outer product.)
 
     Args:
         r: rank of the uncentred data covariance.
         outputs: K, the rank of the loss's Hessian in the outputs (see `effective_outputs`).
-        units: hidden widths [m_1, ..., m_{L-1}]; empty for one layer.
+        units: hidden widths [m_1, ..., m_{L-1}], empty for one layer.
     """
     q = min(r, outputs, *units)
     return q * (r + outputs - q)
@@ -38,18 +38,19 @@ def outer_rank(r, outputs, units):
 def functional_rank(r, outputs, units, residual_rank=None):
     """Return rank(H_f) = 2 e (M + w) - L e^2, e = min(w, m_1, ..., m_{L-1}), and 0 for one layer.
 
-    In general w = s and e = q, which gives the paper's 2 q M + 2 q s - L q^2, an equality for weights and residuals in
-    general position. (At L = 1 f is linear in theta and has no Hessian; the published formula would give s^2.)
+    In general w = s and e = q, which gives the paper's 2 q M + 2 q s - L q^2. This is an equality for weights and
+    residuals in general position. (For L = 1, f is linear in theta and its Hessian is zero. The published formula would
+    give s^2.)
 
     H_f is the second derivative of tr(Omega^T W_L .. W_1). Changes of basis in the layers split the cycle of maps W_1,
-    ..., W_L, Omega^T into e loops, one for each nonzero eigenvalue of Omega^T W_L .. W_1, and a rest of M - (L - 1) e
-    hidden and w - e residual dimensions. Every ordered pair of loops has a block of rank L, every loop one of rank 2
-    with each dimension of the rest: L e^2 + 2 e (M + w - L e).
+    ..., W_L, Omega^T into e loops and a rest. Each nonzero eigenvalue of Omega^T W_L .. W_1 has one loop. The rest has
+    M - (L - 1) e hidden and w - e residual dimensions. Every ordered pair of loops has a block of rank L. Every loop
+    has a block of rank 2 with each dimension of the rest. The sum is L e^2 + 2 e (M + w - L e).
 
     Args:
         r, outputs, units: as in `outer_rank`.
-        residual_rank: w; in general position s, the default. Residuals that vanish or are orthogonal to the data have
-            w = 0. That targets are linear in the inputs, Y = T X, is not enough to lower it.
+        residual_rank: w, by default s, its value in general position. Residuals that vanish or are orthogonal to the
+            data have w = 0. Targets that are linear in the inputs, Y = T X, are not enough to lower it.
     """
     w = _residual_rank(residual_rank, min(r, outputs))
     e, layers = min([w, *units]), len(units) + 1
@@ -59,24 +60,30 @@ def functional_rank(r, outputs, units, residual_rank=None):
 def loss_rank(r, outputs, units, residual_rank=None):
     """Return rank(H_L) = rank(H_o) + 2 e M - (L - 1) e^2, e = min(w, m_1, ..., m_{L-1}), and rank(H_o) for one layer.
 
-    In general w = s and e = q, which gives the paper's 2 q M - L q^2 + q (r + K), an equality for weights and residuals
-    in general position. So the residuals matter only if w falls below every hidden width and below s.
+    In general w = s and e = q, which gives the paper's 2 q M - L q^2 + q (r + K). This is an equality for weights and
+    residuals in general position. So the residuals matter only if w falls below every hidden width and below s.
 
     The rank of H_o + H_f is that of H_f plus the dimension of J(kernel of H_f), for all but finitely many scales of H_o
-    against H_f; in general position the ranges of H_o and H_f meet in q (2 s - q) dimensions. Arguments as in
-    `functional_rank`.
+    against H_f. In general position the ranges of H_o and H_f meet in q (2 s - q) dimensions. The arguments are those
+    of `functional_rank`.
     """
     e, layers = min([_residual_rank(residual_rank, min(r, outputs)), *units]), len(units) + 1
     return outer_rank(r, outputs, units) + 2 * e * sum(units) - (layers - 1) * e**2
 
 
 def effective_outputs(classes, loss_name):
-    """Return what takes the place of K: the rank of the loss's Hessian in the K outputs.
+    """Return what takes the place of K in the formulas: the rank of the loss's Hessian in the K outputs.
 
-    That is K for 'mse' and 'cosh', and K - 1 for 'cross', where adding a constant to all outputs changes nothing.
+    That is K for 'mse' and 'cosh'. For 'cross' it is K - 1, since adding a constant to all outputs changes nothing.
 
     Raises:
-        ValueError: for a loss without a closed form.
+        TypeError: if `classes` is not an integer.
+        ValueError: for a loss without a closed form, or too few classes.
+
+    Example:
+        >>> from closed_forms import effective_outputs
+        >>> effective_outputs(10, "mse"), effective_outputs(10, "cross")
+        (10, 9)
     """
     lost = checks.choice("loss", loss_name, NULL_DIRECTIONS)
     return checks.integer("classes", classes, minimum=1 + lost) - lost
@@ -88,7 +95,7 @@ def linear_ranks(r, classes, units, loss_name="mse", residual_rank=None):
     Args:
         r: rank of the uncentred data covariance.
         classes: number of outputs K of the network.
-        units: hidden widths [m_1, ..., m_{L-1}]; empty for one layer.
+        units: hidden widths [m_1, ..., m_{L-1}], empty for one layer.
         loss_name: 'mse', 'cross' or 'cosh'.
         residual_rank: w = rank(sum_i (dl/df)_i x_i^T), if it is not that of residuals in general position.
 
@@ -96,7 +103,15 @@ def linear_ranks(r, classes, units, loss_name="mse", residual_rank=None):
         HessianTriple of ints.
 
     Raises:
-        TypeError, ValueError: for anything but integers in their ranges, or another loss.
+        TypeError: for anything but integers.
+        ValueError: for an integer out of its range, or another loss.
+
+    Example:
+        The paper's network, widths 25-5-10-10:
+
+        >>> from closed_forms import linear_ranks
+        >>> linear_ranks(r=25, classes=10, units=[5, 10])
+        HessianTriple(functional=175, outer=150, loss=250)
     """
     symbols = _symbols(r, classes, units, loss_name)
     return HessianTriple(
@@ -109,23 +124,33 @@ def linear_ranks(r, classes, units, loss_name="mse", residual_rank=None):
 def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balanced=False):
     """Return the three ranks of a linear network with a bias in every layer.
 
-    Here r is the rank of the *centred* covariance and q = min(r, K, m_1, ..., m_{L-1}). With rho = sum_i (dl/df)_i,
-    Omega_c the moment of the residuals with the centred inputs, w = rank [Omega_c, rho], in general min(r + 1, K), and
-    h = min(w - 1, m_1, ..., m_{L-1}), for L >= 2 and rho != 0
+    Here r is the rank of the *centred* covariance, and q = min(r, K, m_1, ..., m_{L-1}) as before. The other symbols:
+
+        rho = sum_i (dl/df)_i,  the sum of the residuals
+        Omega_c = sum_i (dl/df)_i (x_i - mean)^T,  their moment with the centred inputs
+        w = rank [Omega_c, rho],  min(r + 1, K) in general
+        h = min(w - 1, m_1, ..., m_{L-1})
+
+    For L >= 2 and rho != 0
 
         rank(H_o) = K + q (r + K - q)
         rank(H_f) = 2 (1 + h) M + 2 h w - L h (h + 1) - c
         rank(H_L) = rank(H_o) + 2 (1 + h) M - (L - 1) h (h + 1) - c
 
-    where c = 2 sum_{l < j} (m_l - h) if some hidden layer has width h, j being the last one, and 0 otherwise: only this
-    depends on the order of the widths. If the residuals are balanced, rho = 0, as after training the last bias, then
-    w = rank(Omega_c), H_f has the rank that it has without biases, H_L that rank and K more.
+    where c = 2 sum_{l < j} (m_l - h) if j is the last hidden layer of width h, and c = 0 if none has width h. Only c
+    depends on the order of the widths.
 
-    The last bias adds a free vector to the output, hence the centred data and the K. Shifting the hidden units is a
-    linear change of parameters that leaves the network as it is, so that the biases' values do not matter. What is left
-    of them in H_f is their product with rho^T W_L .. W_{k+1} dW_k, of rank 2 M, and the form without biases on the dW_k
-    orthogonal to that, which is a network narrower by one in every layer, where the same happens again. Equalities for
-    weights, data and residuals in general position, given r, w and rho. Not in the paper in this form.
+    Residuals are balanced if rho = 0, as after training the last bias. Then w = rank(Omega_c). The rank of H_f is the
+    same as without biases, and that of H_L is K more than without.
+
+    The last bias adds a free vector to the output: hence the centred data and the K. Shifting the hidden units is a
+    linear change of parameters that leaves the network as it is, so that the biases' values do not matter. H_f then has
+    two parts. One is the product of the biases with rho^T W_L .. W_{k+1} dW_k, of rank 2 M. The other is the form
+    without biases on the dW_k orthogonal to that. It belongs to a network narrower by one in every layer, where the
+    same happens again.
+
+    The ranks are equalities for weights, data and residuals in general position, given r, w and rho. The paper does not
+    have them in this form.
 
     Args:
         r: rank of sum_i (x_i - mean)(x_i - mean)^T.
@@ -138,6 +163,15 @@ def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balance
 
     Raises:
         TypeError, ValueError: as in `linear_ranks`.
+
+    Example:
+        The order of the widths matters: 3-4-1-3 and 3-1-4-3 have different ranks.
+
+        >>> from closed_forms import biased_ranks
+        >>> biased_ranks(r=3, classes=3, units=[4, 1])
+        HessianTriple(functional=14, outer=8, loss=18)
+        >>> biased_ranks(r=3, classes=3, units=[1, 4])
+        HessianTriple(functional=20, outer=8, loss=24)
     """
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     outer = outputs + outer_rank(*symbols)
@@ -162,19 +196,22 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
 
         rank(H_f) = 2 q w,    rank(H_L) = rank(H_o) = q (r + K - q)        (K more with a bias in every layer)
 
-    At a global minimum of the squared loss w = s - q: H_f = 0 if no hidden layer is narrower than s.
+    At a global minimum of the squared loss w = s - q. So H_f = 0 there if no hidden layer is narrower than s.
 
-    The gradients in W_1 and W_L vanish, so that the products W_L .. W_2 and W_{L-1} .. W_1, of rank q, are orthogonal
-    to Omega from the left and from the right. Hence w <= s - q, the cycle of `functional_rank` has no loops, and each
-    of w strings of Omega meets each of q strings of W, twice. At a minimum H_L is positive and vanishes along the set
-    of minima, whose dimension is p - rank(H_o); at a saddle 2 q w + dim J(kernel of H_f) gives the same. Equalities if
-    the weights have full rank and are otherwise in general position, and Omega too where it is not zero. Training
-    approaches these ranks only in the limit, by eigenvalues that fade.
+    The gradients in W_1 and W_L vanish. So the products W_L .. W_2 and W_{L-1} .. W_1, of rank q, are orthogonal to
+    Omega from the left and from the right. Hence w <= s - q, and the cycle of `functional_rank` has no loops. It falls
+    into open strings: w of Omega and q of W. Each string of Omega meets each of W twice.
+
+    At a minimum H_L is positive and vanishes along the set of minima, whose dimension is p - rank(H_o). At a saddle
+    2 q w + dim J(kernel of H_f) gives the same.
+
+    The ranks are equalities if the weights have full rank and are otherwise in general position, and Omega too where it
+    is not zero. Training approaches these ranks only in the limit, by eigenvalues that fade.
 
     Args:
         r: rank of the data covariance, of the centred one with biases.
         classes, units, loss_name: as in `linear_ranks`.
-        residual_rank: w = rank(Omega), from 0 to s - q, the default.
+        residual_rank: w = rank(Omega), from 0 to s - q. The default is s - q.
         bias: whether every layer has a bias.
 
     Returns:
@@ -182,6 +219,15 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
 
     Raises:
         TypeError, ValueError: as in `linear_ranks`.
+
+    Example:
+        The paper's network at a global minimum, and one whose hidden layers are as wide as the output:
+
+        >>> from closed_forms import critical_ranks
+        >>> critical_ranks(r=25, classes=10, units=[5, 10])
+        HessianTriple(functional=50, outer=150, loss=150)
+        >>> critical_ranks(r=25, classes=10, units=[10, 10])
+        HessianTriple(functional=0, outer=250, loss=250)
     """
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     q = min(r, outputs, *units)
@@ -192,16 +238,27 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
 def flag_rank(inner, outer):
     """Return rank(H_o) = sum_l a_{l-1} (c_l - c_{l-1}), an equality for any weights whatsoever, rank-deficient or zero.
 
-    The derivative of f is sum_l W_L .. W_{l+1} dW_l W_{l-1} .. W_1 x. The row spaces of the products on the right
-    shrink with l and the column spaces of those on the left grow, so that its image is a sum of tensor products of
-    nested spaces. (For H_f and H_L of rank-deficient weights `linear_ranks` are upper bounds, with q from the widths;
-    with q from the ranks they are not: W_1 = W_2 = 0 has q = 0 and rank(H_f) = 2 m_1 s.)
+    The derivative of f is sum_l W_L .. W_{l+1} dW_l W_{l-1} .. W_1 x. As l grows, the row spaces of the products on the
+    right shrink and the column spaces of those on the left grow. So its image is a sum of tensor products of nested
+    spaces (flags).
+
+    For H_f and H_L of rank-deficient weights, `linear_ranks` gives upper bounds, with q from the widths. With q from
+    the weights' ranks they would be none: W_1 = W_2 = 0 has q = 0 and rank(H_f) = 2 m_1 s.
 
     Args:
-        inner: [a_0, ..., a_{L-1}], a_l = rank(W_l .. W_1 X), a_0 = r the rank of the data; with a bias in every layer
-            of the centred data, and K is to be added to the result.
-        outer: [c_1, ..., c_L], c_l = rank(W_L .. W_{l+1}), c_L = K; c_0 stands for 0. For the cross-entropy of the
-            products times I - 11^T / K on the left, so that c_L = K - 1.
+        inner: [a_0, ..., a_{L-1}], a_l = rank(W_l .. W_1 X), where a_0 = r is the rank of the data. With a bias in
+            every layer X is the centred data, and K is to be added to the result.
+        outer: [c_1, ..., c_L], c_l = rank(W_L .. W_{l+1}), where c_L = K, and c_0 stands for 0. For the cross-entropy
+            the products have I - 11^T / K on their left, so that c_L = K - 1.
+
+    Example:
+        Widths 25-5-10-10 with weights of full rank, and with W_1 = 0:
+
+        >>> from closed_forms import flag_rank
+        >>> flag_rank(inner=[25, 5, 5], outer=[5, 10, 10])
+        150
+        >>> flag_rank(inner=[25, 0, 0], outer=[5, 10, 10])
+        125
     """
     return sum(a * (c - before) for a, c, before in zip(inner, outer, [0, *outer[:-1]], strict=True))
 

@@ -1,8 +1,8 @@
 """An interpreter of jaxprs over a finite field: sums, products and comparisons of fractions, without rounding.
 
-A `Number` is an array of residues modulo an odd prime P < 2^31, with the float64 array that it accompanies. Comparisons
-are decided on the float64 values, whose distance from the exact ones is bounded by running error analysis; undecided
-ones are counted, never guessed. Everything here can be compiled, with P as an argument.
+A `Number` is an array of residues modulo an odd prime P < 2^31, with the float64 array that it accompanies. The float64
+values decide comparisons. Running error analysis bounds their distance from the exact values. A comparison that they
+cannot decide is counted, never guessed. Everything here can be compiled, with P as an argument.
 
 The pattern is that of "Writing custom Jaxpr interpreters in JAX" in JAX's documentation.
 """
@@ -23,7 +23,7 @@ class Number(NamedTuple):
     """An array of rational numbers modulo P, and what is known of their size."""
 
     residue: jax.Array  # int64 in [0, P)
-    value: jax.Array | None = None  # float64; None for what has no size, being random residues or computed from them
+    value: jax.Array | None = None  # float64, or None if there is no size: random residues and what follows from them
     error: jax.Array | None = None  # bound on |value - exact|
 
 
@@ -42,8 +42,8 @@ def interpret(closed, arguments, prime):
 
     Returns:
         outputs: list of Numbers.
-        undecided: {primitive's name and a serial number: how many of its entries could not be decided}; the outputs are
-            meaningless unless all are zero.
+        undecided: {primitive's name and a serial number: how many of its entries could not be decided}. Unless all are
+            zero, the outputs are meaningless.
 
     Raises:
         ValueError: for a primitive that has no exact form, such as exp; the message names it.
@@ -89,9 +89,9 @@ def _apply(equation, operands, prime, undecided):
     if name in _RULES:
         return [_RULES[name](equation, operands, prime, undecided)]
     raise ValueError(
-        f"there is no exact form for the primitive '{name}': exact ranks need a network and a loss made of sums, "
-        "products and comparisons, which take fractions to fractions (linear, relu or leaky_relu, squared loss); exp, "
-        "log, tanh and the like do not"
+        f"there is no exact form for the primitive '{name}'. Exact ranks need a network and a loss made of sums, "
+        "products and comparisons, which take fractions to fractions: linear, relu or leaky_relu, and the squared "
+        "loss. Functions such as exp, log and tanh do not"
     )
 
 
@@ -183,7 +183,7 @@ def _reduce_sum(equation, operands, prime, undecided):
 
 
 def _bilinear(equation, operands, prime, undecided):
-    """dot_general and conv_general_dilated: the sums of `terms` products each."""
+    """Multiply by dot_general or conv_general_dilated: each entry is a sum of `terms` products."""
     a, b = operands
     apply = lambda x, y: equation.primitive.bind(x, y, **equation.params)
     if equation.primitive.name == "dot_general":
@@ -219,7 +219,7 @@ def _whole(x, prime):
 
 
 def _compare(equation, a, b, prime, undecided):
-    """Equal numbers have equal residues, different ones almost surely different residues; order needs the values."""
+    """Compare two Numbers. Almost surely, their residues are equal only if they are; their order needs the values."""
     name = equation.primitive.name
     if name in ("eq", "ne"):
         return (a.residue == b.residue) == (name == "eq")
@@ -230,7 +230,7 @@ def _compare(equation, a, b, prime, undecided):
 def _close(a, b, name):
     if not _known(a, b):
         raise ValueError(
-            f"'{name}' compares derivatives: the network is not piecewise polynomial, it has no exact rank"
+            f"'{name}' compares derivatives: the network is not piecewise polynomial and has no exact rank"
         )
     return abs(a.value - b.value) <= (a.error + b.error) * (1 + 1e-6)  # the bounds themselves are rounded
 

@@ -67,6 +67,23 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
             2^31; for a loss or activation without an exact form.
         UndecidedError: for a comparison, relu's say, that is too close to call, where the Hessian is not defined.
         MemoryError: if the probes and their products would not fit.
+
+    Example:
+        Least squares, H_o = X^T X, with inputs that differ by 1e-12. In float64 the matrix has the numerical rank 1:
+
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from exact import exact_ranks
+        >>> from losses import get_loss
+        >>> from ranks import numerical_rank
+        >>> apply_fn = lambda w, inputs: inputs @ w
+        >>> X = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-12]])
+        >>> numerical_rank(X.T @ X).rank
+        1
+        >>> found = exact_ranks(get_loss("mse"), apply_fn, np.zeros((2, 1)), [(X, np.ones((2, 1)))])
+        >>> found.functional.rank, found.outer.rank, found.loss.rank
+        (0, 2, 2)
     """
     primes = random_primes(2, seed) if primes is None else tuple(primes)
     products = _products(loss, apply_fn, params, batches)
@@ -79,7 +96,10 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
 
 
 def exact_hessians(loss, apply_fn, params, batches, prime):
-    """Return H_f, H_o and H_L modulo a prime, HessianTriple of int64 arrays (p, p) in [0, P). Arguments as above."""
+    """Return H_f, H_o and H_L modulo a prime P, a HessianTriple of int64 arrays (p, p) in [0, P).
+
+    The arguments and errors are those of `exact_ranks`, with one prime.
+    """
     hessians.check_memory(hessians.num_params(params), matrices=5)
     identity = np.eye(hessians.num_params(params), dtype=np.int64)
     products = _products(loss, apply_fn, params, batches)
@@ -87,7 +107,14 @@ def exact_hessians(loss, apply_fn, params, batches, prime):
 
 
 def random_primes(count, seed=0):
-    """Return `count` different random primes between 2^30 and 2^31."""
+    """Return `count` different random primes between 2^30 and 2^31, as a tuple.
+
+    Example:
+        >>> from exact import random_primes
+        >>> primes = random_primes(2)
+        >>> len(set(primes)), all(2**30 < prime < 2**31 for prime in primes)
+        (2, True)
+    """
     generator, primes = random.Random(seed), []
     while len(primes) < count:
         candidate = generator.randrange(2**30 + 1, 2**31, 2)
@@ -176,8 +203,8 @@ def _check_decided(undecided):
 
 _UNDECIDED = {
     False: "{count} comparisons of the primitive '{name}' are too close to call: a unit sits on its kink to within "
-    "rounding, where there is no Hessian; move the weights or the data a little",
-    True: "{count} divisions are by zero, or by a multiple of the prime; choose another prime, or look at the divisor",
+    "rounding, where there is no Hessian. Move the weights or the data a little",
+    True: "{count} divisions are by zero or by a multiple of the prime. Choose another prime, or look at the divisor",
 }
 
 

@@ -52,9 +52,19 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
 
     Raises:
         TypeError: for a p or a guess that is not an integer.
-        ValueError: for a negative guess; for a `matvec` that returns NaN, infinity, or another shape or dtype, or is
-            not linear or not symmetric, as its first block shows.
+        ValueError: for a p below one or a negative guess. Also for a `matvec` that returns NaN, infinity, or another
+            shape or dtype, or that is not linear or not symmetric, as its first block shows.
         MemoryError: if a sketch that is large enough does not fit.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from matrix_free import sketched_rank
+        >>> H = np.diag([1.0, -2.0, 3.0] + 97 * [0.0])
+        >>> found = sketched_rank(lambda V: V @ H, p=100, guess=3, key=jax.random.key(0))
+        >>> found.rank, found.spectrum.shape  # 13 probes
+        (3, (13,))
     """
     psi, sketch = probes(checks.integer("p", p), key), None
     for size in _sizes(p, guess):
@@ -63,7 +73,7 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
         if found.rank + _SPARE <= size:
             break
     if found.gap < _POOR and size < p:
-        with contextlib.suppress(MemoryError):  # the sketch's own rank then, with a gap that says what it is worth
+        with contextlib.suppress(MemoryError):  # then the sketch's own rank remains, and its gap says what it is worth
             found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, psi, size, mesh)))
     return found
 
@@ -108,7 +118,7 @@ def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=N
         params: pytree of float64 arrays, p numbers in all.
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader, in the same order every time.
         guess: HessianTriple of ints, where a closed form is known.
-        key: `jax.random` key of the probes; by default that of seed 0.
+        key: `jax.random` key of the probes, by default that of seed 0.
         mesh: as in `sketched_rank`.
 
     Returns:
@@ -116,6 +126,24 @@ def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=N
 
     Raises:
         TypeError, ValueError, MemoryError: as in `matrix_free.loss_operator` and `sketched_rank`.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from architectures import fully_connected
+        >>> from closed_forms import linear_ranks
+        >>> from initializers import get_init
+        >>> from losses import get_loss
+        >>> from matrix_free import sketched_ranks
+        >>> generator = np.random.default_rng(0)
+        >>> batches = [(generator.standard_normal((30, 20)), generator.standard_normal((30, 2)))]
+        >>> init_fn, apply_fn = fully_connected([3], 2, "linear", get_init("glorot"))
+        >>> _, params = init_fn(jax.random.key(0), (-1, 20))  # 66 parameters
+        >>> guess = linear_ranks(r=20, classes=2, units=[3])
+        >>> found = sketched_ranks(get_loss("mse"), apply_fn, params, batches, guess)
+        >>> [rank.rank for rank in found], list(guess)
+        ([12, 40, 48], [12, 40, 48])
     """
     setting = loss, apply_fn, params, batches
     p, key = hessians.num_params(params), jax.random.key(0) if key is None else key

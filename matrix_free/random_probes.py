@@ -27,8 +27,8 @@ class Probes(NamedTuple):
 
 def probes(p, key):
     """Return the p probes that belong to a `jax.random` key."""
-    # NumPy's generator, seeded by the key's bits: JAX's would take a second to compile, and the probes are wanted on
-    # the host, from where they can join vectors on whatever devices.
+    # NumPy's generator, seeded by the key's bits: JAX's would take a second to compile. It leaves the probes on the
+    # host, from where they can join vectors on any device.
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     return Probes(generator.choice([-1.0, 1.0], size=p), generator.permutation(p))
 
@@ -67,5 +67,5 @@ def project(psi, vectors, count, mesh=None):
 
 def rows_over(mesh):
     """Return the sharding that shares out the rows of an array among all devices of a `jax.sharding.Mesh`."""
-    # With automatic axes, whatever the mesh's own: a user's product need not say how each of its arrays is sharded.
+    # The axes are automatic, whatever those of the mesh: a user's product need not say how its arrays are sharded.
     return NamedSharding(Mesh(mesh.devices, mesh.axis_names), PartitionSpec(mesh.axis_names))

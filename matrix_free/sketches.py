@@ -2,7 +2,7 @@
 
 The probes are the columns of Psi (see `random_probes`). They are made, multiplied and thrown away a block at a time,
 so that a sketch with N probes takes N^2 numbers and a few blocks of length p. With a `jax.sharding.Mesh` the probes of
-a block are shared out among its devices; with several processes (`jax.distributed`), each makes the same calls.
+a block are shared out among its devices. With several processes (`jax.distributed`), each makes the same calls.
 """
 
 import jax
@@ -30,8 +30,8 @@ def symmetric_sketch(matvec, psi, size, mesh=None, start=None):
         (N, N) array.
 
     Raises:
-        TypeError, ValueError: for a `matvec` that returns another shape or dtype, NaN or infinity; or is not linear or
-            not symmetric, as far as its first block shows.
+        ValueError: for a `matvec` that returns another shape or dtype, NaN or infinity. Also for one that is not linear
+            or not symmetric, as far as its first block shows.
         MemoryError: if S does not fit.
     """
     old = _old(start)
@@ -58,7 +58,7 @@ def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
         (N, min(m, p)) array.
 
     Raises:
-        TypeError, ValueError, MemoryError: as in `symmetric_sketch`, symmetry aside.
+        ValueError, MemoryError: as in `symmetric_sketch`, symmetry aside.
     """
     old, width = _old(start), min(psi.signs.size, xi.signs.size)
     _check_memory(2 * size * width, size)
@@ -70,9 +70,9 @@ def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
 
 
 def ritz_matrix(matvec, psi, size, mesh=None):
-    """Return Q^T H Q for an orthonormal basis Q of the columns of H Psi; its nonzero eigenvalues are those of H.
+    """Return Q^T H Q for an orthonormal basis Q of the columns of H Psi. Its nonzero eigenvalues are those of H.
 
-    Arguments and errors as in `symmetric_sketch`; 3 N p numbers must fit in memory.
+    The arguments and errors are those of `symmetric_sketch`, and 3 N p numbers must fit in memory.
     """
     p = psi.signs.size
     _check_memory(3 * size * p, size)
@@ -108,7 +108,7 @@ def _projected(image, psi, xi, first, last, width, mesh, symmetric):
         vectors = columns(psi, _shared(indices, mesh))
         values = rows(vectors)
         if block.start == 0:
-            # The images of the same vectors in reverse order are known, so that one more product tests linearity.
+            # One more product tests linearity: the images of the same vectors in reverse order are already known.
             combined = rows(2 * vectors - 3 * columns(psi, _shared(indices[::-1], mesh)))
             _check_equal(combined, 2 * values - 3 * values[::-1], "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
             if symmetric:
@@ -122,12 +122,12 @@ def _check_equal(first, second, what, formulas):
     if difference > 1e-10 * largest:
         raise ValueError(
             f"the product must be {what} in the vectors, but {formulas} differ by {difference:.1e} (the largest is "
-            f"{largest:.1e}); has it random parts, such as dropout or batches in another order every time?"
+            f"{largest:.1e}); has it random parts, such as dropout, or batches in another order every time?"
         )
 
 
 def _blocks(first, last, p, mesh):
-    """Yield slices of first..last and the indices of their probes, always as many: the last p - 1 is repeated."""
+    """Yield slices of first..last and the indices of their probes, as many in each block: p - 1 fills up the last."""
     devices = 1 if mesh is None else mesh.size
     length = devices * -(-min(_BLOCK, p) // devices)
     for begin in range(first, last, length):
@@ -140,7 +140,7 @@ def _shared(rows, mesh):
 
 
 def _host(rows):
-    """Return an array whose rows may be on the devices of several processes, whole, in each of them."""
+    """Return the whole array in every process, even if the devices of several processes hold its rows."""
     if isinstance(rows, jax.Array) and not rows.is_fully_addressable:
         rows = jax.jit(jnp.copy, out_shardings=NamedSharding(rows.sharding.mesh, PartitionSpec()))(rows)
     return np.asarray(rows)
