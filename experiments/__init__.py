@@ -1,1 +1,1 @@
-"""Many networks: sweeps, training, surveys, costs. Import its modules by name."""
+"""Experiments with many networks: sweeps, training, surveys, costs. Import its modules by name."""

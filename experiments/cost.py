@@ -12,23 +12,23 @@ import jax
 
 
 class Cost(NamedTuple):
-    """What a function returned, and what it took."""
+    """What a function returned, and what the call took."""
 
     result: object
     seconds: float  # compilation included, imports not
     before: float  # peak memory of the process before the call, in bytes: the interpreter, the libraries, the arguments
-    peak: float  # and after it
+    peak: float  # peak memory after the call, in bytes
 
 
 def measure(function, *arguments):
     """Return the Cost of function(*arguments) in a process of its own, which compiles everything anew.
 
     Args:
-        function: one that can be imported by its name; what its module imports is not counted.
-        arguments: anything that can be pickled; NumPy arrays rather than JAX's.
+        function: any that can be imported by its name. What its module imports is not counted.
+        arguments: anything that can be pickled. They should hold NumPy arrays rather than JAX's.
 
     Raises:
-        Whatever the function raises; BrokenProcessPool if the process dies, of too little memory, say.
+        Whatever the function raises. BrokenProcessPool if the process dies, for instance of too little memory.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         return executor.submit(_timed, jax.config.jax_enable_x64, function, arguments).result()
@@ -44,7 +44,7 @@ def _timed(x64, function, arguments):
 def _peak_memory():
     """Return the largest resident set of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux, where ru_maxrss would count what the parent process held when it started this one
+    if status.exists():  # on Linux, where ru_maxrss would count what the parent held when it started this process
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return 1024.0 * int(lines["VmHWM"].split()[0])
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)

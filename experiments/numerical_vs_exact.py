@@ -15,7 +15,7 @@ from initializers import INITIALIZERS, get_init
 from losses import squared
 from ranks import dense_ranks
 
-# (dim, hidden widths, outputs): bottlenecks first, in the middle and last, one to four hidden layers, p from 42 to 600
+# (dim, hidden widths, outputs): one to four hidden layers, the narrowest first, in the middle or last; p from 42 to 600
 SHAPES = (9, (3, 4), 1), (16, (6,), 4), (25, (5, 10), 10), (16, (12, 4, 8), 5), (25, (12, 10), 10), (9, (9, 9, 9, 9), 9)
 
 
@@ -26,7 +26,7 @@ class Trial(NamedTuple):
     matrix: str  # 'functional', 'outer' or 'loss'
     numerical: int
     gap: float
-    exact: int | None  # None where the Hessian is not defined, a unit sitting on its kink
+    exact: int | None  # None where the Hessian is not defined because a unit sits on its kink
     sizes: np.ndarray  # (p,) sorted |eigenvalues| over the largest
 
 
@@ -38,7 +38,7 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
 
     Args:
         datasets: names for `get_dataset`.
-        draws: how many for each of the 6 x 3 x 2 networks.
+        draws: number of draws for each of the 6 x 3 x 2 networks.
         largest: networks with more parameters than this are left out.
         seed: of the draws.
         samples: number of images n of a draw.
@@ -51,7 +51,7 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
         layers = list(itertools.pairwise([dim, *widths, outputs]))
         if sum(m_in * m_out + bias * m_out for m_in, m_out in layers) > largest:
             continue
-        jax.clear_caches()  # the programs of the network before: a hundred megabytes, not wanted again
+        jax.clear_caches()  # the previous network's programs take a hundred megabytes and are not needed again
         _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
         shape = "-".join(map(str, [dim, *widths, outputs]))
         for _ in range(draws):
@@ -66,7 +66,12 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
 
 
 def judge(setting, loss, apply_fn, params, batches):
-    """Return the Trials of the three matrices of one network; `setting` is a text that names it."""
+    """Return the Trials of the three matrices of one network.
+
+    Args:
+        setting: a text that names the network.
+        loss, apply_fn, params, batches: as in `ranks.dense_ranks`.
+    """
     numerical = dense_ranks(loss, apply_fn, params, batches)
     try:
         exact = [found.rank for found in exact_ranks(loss, apply_fn, params, batches)]
@@ -80,10 +85,18 @@ def judge(setting, loss, apply_fn, params, batches):
 
 
 def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
-    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianTriple of ints.
+    """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianTriples of ints.
 
-    Exact ranks are proven lower bounds, and without biases the closed forms proven upper ones: where the two agree, the
-    bound is attained.
+    Exact ranks are proven lower bounds. Without biases, the closed forms are proven upper bounds. Where the two agree,
+    the bound is attained.
+
+    Args:
+        dim: number of inputs d.
+        widths: hidden widths [m_1, ..., m_{L-1}].
+        outputs: K.
+        bias: whether every layer has a bias.
+        samples: number of samples n.
+        seed: of the weights and the data.
     """
     rng = np.random.default_rng(seed)
     inputs, targets = rng.normal(size=(samples, dim)), rng.normal(size=(samples, outputs))
@@ -98,7 +111,12 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
 
 
 def certificates(networks, bias=False):
-    """Return {name: what `certify` returns}, the names like '7-4-3', for triples (dim, widths, outputs)."""
+    """Return {name: what `certify` returns}, with names like '7-4-3'.
+
+    Args:
+        networks: triples (dim, widths, outputs).
+        bias: as in `certify`.
+    """
     return {
         "-".join(map(str, [dim, *widths, outputs])): certify(dim, widths, outputs, bias)
         for dim, widths, outputs in networks

@@ -1,9 +1,10 @@
 """The three ranks along a sweep over one hyperparameter, every finished point kept in a results file.
 
-The file has one JSON object a line: the setting, then the points. It is replaced as a whole after each point, so that
-it is complete whenever the sweep is interrupted; the same call goes on where it stopped, and ends with the same file.
-Points are read only at their own setting, with the same versions of JAX and NumPy: a file of another one is refused.
-What it cannot notice is a change of these modules: move the files away then.
+The file has one JSON object a line: the setting, then the points. It is replaced as a whole after each point, and so it
+is complete at any time. An interrupted sweep resumes, and the file is the same in the end.
+
+Points are read only at their own setting and with the same versions of JAX and NumPy. A file of another setting is
+refused. The sweep cannot notice a change of these modules: move the files away then.
 """
 
 import functools
@@ -24,7 +25,7 @@ from losses import get_loss
 from matrix_free import sketched_ranks
 from ranks import NumericalRank, dense_ranks, singular_rank
 
-_DENSE = 1500  # parameters; up to here the matrices take no longer than products with probes, and have a larger gap
+_DENSE = 1500  # parameters: up to here the matrices take no longer than products with probes, and their gap is larger
 
 
 class Point(NamedTuple):
@@ -33,32 +34,44 @@ class Point(NamedTuple):
     value: object  # of the hyperparameter that is varied
     seed: int  # of the initial weights
     parameters: int  # p
-    r: int  # rank of the data, of the centred ones with biases
+    r: int  # rank of the data, of the centred data with biases
     measured: HessianTriple  # of NumericalRank, their spectra left out
     predicted: HessianTriple  # of int: the closed forms, of the linear network of the same shape
 
 
 def run_sweep(setting, variable, values, seeds, path, bar=None):
-    """Return the Points of a sweep, measuring those that the results file does not have yet.
+    """Return the Points of a sweep, and measure those that the results file does not have yet.
 
-    The ranks are those of the matrices up to p = 1500 (`ranks.dense_ranks`), matrix-free ones beyond
-    (`matrix_free.sketched_ranks`, for linear networks with the closed forms as the guess).
+    Up to p = 1500 the ranks are those of the matrices (`ranks.dense_ranks`). Beyond, they are matrix-free
+    (`matrix_free.sketched_ranks`), with the closed forms as the guess if the network is linear.
 
     Args:
-        setting: Setting; its own value of the variable does not matter.
+        setting: Setting. Its own value of the variable does not matter.
         variable: name of the hyperparameter to vary, a field of Setting.
-        values: what it takes, in this order: numbers, names, or lists of widths.
+        values: the values of the variable, in this order: numbers, names, or lists of widths.
         seeds: seeds of the initial weights, each of them at every value.
-        path: the results file, made if it is not there; `results_file` names one for every setting.
-        bar: a `tqdm.tqdm` to show the progress and the time left, every point weighted by what it should take.
+        path: the results file, made if it does not exist. `results_file` names one for every setting.
+        bar: a `tqdm.tqdm` to show the progress and the time left. Every point is weighted by the time it should take.
 
     Returns:
         For each value a list of Points, one for each seed.
 
     Raises:
-        ValueError: for an unknown variable, no values or no seeds, a value that makes no network; for a results file
-            that is damaged or of another setting, which is left as it is.
+        ValueError: for an unknown variable, no values or no seeds, or a value that makes no network. Also for a results
+            file that is damaged or of another setting, which is left as it is.
         TypeError, MemoryError, RuntimeError: as in `data.get_dataset` and the ranks.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import tempfile
+        >>> from experiments.setting import Setting
+        >>> from experiments.sweeps import run_sweep
+        >>> setting = Setting(dataset="gaussian", n_train=9, dim=3, classes=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ((point,),) = run_sweep(setting, "widths", values=[(2,)], seeds=[0], path=f"{folder}/sweep.jsonl")
+        >>> [found.rank for found in point.measured], list(point.predicted)
+        ([8, 6, 10], [8, 6, 10])
     """
     checks.choice("sweep variable", variable, setting._asdict())
     values, seeds = _plain(list(values)), _plain(list(seeds))
@@ -73,7 +86,7 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
     wanted = {key for row in keys for key in row if key not in known}
     cost = {key: 1 + (p / 4000) ** 2 for row, p in zip(keys, sizes, strict=True) for key in row}
     if bar is not None:
-        # A little more than the sum, since tqdm warns of what is more than the total by rounding.
+        # The total is a little more than the sum: tqdm warns if rounding takes the count beyond it.
         bar.reset(total=sum(cost[key] for key in wanted) + 1e-6 if wanted else 1)
         bar.update(0 if wanted else 1)
     load = functools.lru_cache(maxsize=1)(get_dataset)  # a sweep over widths reads its images once
@@ -84,7 +97,7 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
         for seed, key in zip(seeds, row, strict=True):
             if key in wanted:
                 known[key] = json.dumps({"value": value, "seed": seed, **measure(seed)})
-                # In the order of the sweep, whatever came first; points of other values stay, behind.
+                # The points stand in the order of the sweep, whatever came first. Those of other values stay behind.
                 order = [k for keys_ in keys for k in keys_ if k in known]
                 known = {k: known[k] for k in [*order, *known]}
                 _write(path, [header, *known.values()])
@@ -95,7 +108,10 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
 
 
 def results_file(setting, variable, folder=None):
-    """Return the path of a results file, another one for every setting and variable, in results/sweeps by default."""
+    """Return the path of a results file, a different one for every setting and variable.
+
+    It lies in `folder`, by default in results/sweeps (`data.home`).
+    """
     digest = hashlib.sha256(_header(setting, variable).encode()).hexdigest()[:10]
     return (
         Path(folder or home() / "results" / "sweeps")
@@ -104,7 +120,7 @@ def results_file(setting, variable, folder=None):
 
 
 def contradictions(points):
-    """Return a sentence for every rank that is well determined and not the closed form: none for linear networks.
+    """Return a sentence for every well-determined rank that differs from the closed form: none for linear networks.
 
     Args:
         points: what `run_sweep` returns.
@@ -154,7 +170,7 @@ def _point(setting, line):
 
 
 def _plain(values):
-    """Return the same numbers, names and lists as JSON has them: NumPy's numbers and tuples are none of its."""
+    """Return the same numbers, names and lists as JSON has them, without NumPy's numbers and without tuples."""
     return json.loads(json.dumps(values, default=lambda value: value.tolist()))
 
 
@@ -198,7 +214,7 @@ def _read(path, header):
 
 _DAMAGED = (
     "{path} is damaged in line {line}; the {complete} points before it are complete. Delete that line and those that "
-    "follow to go on after these points, or move the file away to begin anew; it was left as it is"
+    "follow to go on after these points, or move the file away to begin anew. It was left as it is"
 )
 
 

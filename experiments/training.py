@@ -15,35 +15,35 @@ from ranks import dense_ranks
 
 
 class Training(NamedTuple):
-    """A run of gradient descent; step 0 is before the first update."""
+    """A run of gradient descent. Step 0 is before the first update."""
 
     losses: np.ndarray  # (steps + 1,), the loss as the Hessians have it, summed over the samples
     gradient_norms: np.ndarray  # (steps + 1,), ||grad L||
-    params: dict  # {step: params} for every step that was to be kept
+    params: dict  # {step: params} for every step to keep
 
 
 def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     """Return a run of `optimizer` on L, the sum of the batches' losses: theta_{t+1} = theta_t + update(grad L).
 
-    With `optax.sgd(rate)` the update is -rate grad L, where L is the sum over the samples, not their mean, as in the
-    Hessians: a rate below 2 / (largest eigenvalue of H_L) is stable near a minimum.
+    With `optax.sgd(rate)` the update is -rate grad L. As in the Hessians, L is the sum over the samples, not their
+    mean. So a rate below 2 / (largest eigenvalue of H_L) is stable near a minimum.
 
     Args:
         loss: a loss of `losses.get_loss`.
-        apply_fn: network.
-        params: where it starts, float64.
+        apply_fn: F(params, inputs) -> (n, K), the network.
+        params: float64, the parameters at the start.
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader. Every step sees all of them.
-        optimizer: of optax.
+        optimizer: an optax optimizer.
         steps: number of updates, at least 1.
-        keep: steps at which to keep the parameters, between 0 and `steps`; `kept_steps` spreads some.
+        keep: steps at which to keep the parameters, between 0 and `steps`. `kept_steps` spreads some.
 
     Returns:
         Training.
 
     Raises:
-        TypeError: for anything but float64.
-        ValueError: for no steps, or one to keep that is not among them; for NaN or infinity; for no batches.
-        FloatingPointError: if the loss is not finite any more, with the step.
+        TypeError: for anything but float64, or numbers of steps that are not integers.
+        ValueError: for no steps, no step to keep or one outside of 0 to `steps`, NaN or infinity, or no batches.
+        FloatingPointError: if the loss is no longer finite. The message names the step.
     """
     steps = checks.integer("steps", steps)
     keep = sorted({checks.integer("keep", step, minimum=0) for step in keep})
@@ -78,7 +78,7 @@ def descend(loss, apply_fn, params, batches, rate, momentum, steps):
 
     Args:
         loss, apply_fn, params, batches, steps: as in `train`.
-        rate: below 2 (1 + momentum), where the descent is stable as long as the curvature does not grow.
+        rate: below 2 (1 + momentum). Then the descent is stable as long as the curvature does not grow.
         momentum: between 0 and 1.
 
     Returns:
@@ -97,17 +97,26 @@ def kept_steps(steps, count=15):
     """Return about `count` steps from 0 to `steps`, at equal distances on a logarithmic axis.
 
     Raises:
-        ValueError: unless both are at least 1.
+        TypeError, ValueError: unless both are integers, at least 1.
+
+    Example:
+        >>> from experiments.training import kept_steps
+        >>> kept_steps(1000, count=4)
+        [0, 1, 10, 100, 1000]
     """
     steps, count = checks.integer("steps", steps), checks.integer("count", count)
     return [0, *sorted({round(step) for step in np.geomspace(1, steps, count)})]
 
 
 def ranks_along(loss, apply_fn, training, batches):
-    """Return {step: HessianTriple of NumericalRank} at the parameters kept, for arguments as in `dense_ranks`.
+    """Return {step: HessianTriple of NumericalRank} at the parameters kept.
 
-    H_f, which vanishes at a minimum, is computed directly and counted at the scale of H_L: as H_L - H_o it would be
-    lost in their rounding errors long before.
+    H_f vanishes at a minimum. It is computed directly and counted at the scale of H_L. The difference H_L - H_o would
+    be lost in its rounding errors long before.
+
+    Args:
+        loss, apply_fn, batches: as in `ranks.dense_ranks`.
+        training: Training.
     """
     return {
         step: dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
@@ -117,7 +126,7 @@ def ranks_along(loss, apply_fn, training, batches):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _advance(of_params, optimizer, state, record, start, stop, batches):
-    """Record the loss and its gradient's norm from step `start` to before `stop`, and step on."""
+    """Record the loss and its gradient's norm from step `start` to before `stop`, and advance."""
 
     def body(step, carried):
         (params, memory), record = carried

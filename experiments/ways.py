@@ -1,4 +1,4 @@
-"""The ways to the three ranks of a linear network: with the matrices, without, from structure."""
+"""The ways to the three ranks of a linear network: with the matrices, without them, or from the structure."""
 
 import jax
 
@@ -37,12 +37,12 @@ def by_probes_loss(params, batches):
 
 
 def by_structure(params, batches):
-    """Return the same by all eigenvalues, found from the structure. Arguments as in `by_matrices`."""
+    """Return the same from all eigenvalues, found from the structure. Arguments as in `by_matrices`."""
     return structured_ranks(spectrum(params, *moments(batches)))
 
 
 def by_structure_loss(params, batches):
-    """Return the NumericalRank of H_L alone, by all its eigenvalues. Arguments as in `by_matrices`."""
+    """Return the NumericalRank of H_L alone, from all its eigenvalues. Arguments as in `by_matrices`."""
     return structured_ranks(spectrum(params, *moments(batches), matrices=("loss",))).loss
 
 

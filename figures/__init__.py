@@ -1,4 +1,8 @@
-"""Pictures and tables: arrays in, axes or text out."""
+"""What do the results look like? The `plot_` and `draw_` functions turn arrays into matplotlib axes.
+
+`show_images` shows the inputs. The `_table` functions, `rank_list` and `summary` turn results into text, and
+`text_table` lays out any rows. `LOSS_TITLES` has the names of the losses for headings.
+"""
 
 from figures.diagrams import draw_loop, draw_pieces
 from figures.images import show_images

@@ -17,7 +17,7 @@ def draw_pieces(d, m, K, r=None):
 
     The matrices V_1 (m, d) and V_2 (K, m) are drawn in coordinates that begin with the spaces that matter. So the
     pieces X_1, Z_1, X_2 and Y_2 of `linear_networks.reduced_matrix` are rectangles. Weights and residuals are in
-    general position. Then the areas of the four pieces add up to the rank of H_L.
+    general position (`closed_forms.linear`). Then the areas of the four pieces add up to the rank of H_L.
 
     Args:
         d: number of inputs.
@@ -68,11 +68,11 @@ def _draw_matrix(axis, name, place, pieces, unseen, rows, columns):
     """Draw one matrix of variations with its pieces.
 
     Args:
-        axis: with one unit per entry, and y downwards.
+        axis: on which an entry has side 1, and y points downwards.
         name: of the matrix.
         place: x of its left side, number of rows, number of columns.
         pieces: {name: (first row, first column, rows, columns)}.
-        unseen: rectangles (first row, first column, rows, columns) to be labelled so.
+        unseen: rectangles (first row, first column, rows, columns), labelled as not seen.
         rows, columns: pairs (label, number) along the left side and along the top.
     """
     left, height, width = place
@@ -112,8 +112,9 @@ def _bracket(axis, start, end):
 def draw_loop(layers):
     """Draw the cycle of maps W_1, ..., W_L, Omega^T and the loops into which changes of basis split it.
 
-    On the left every arrow is a matrix. On the right every dot is a unit in the new bases, and every arrow a number: 1
-    on the weights of a loop, and its lambda_i on Omega^T. One loop is highlighted.
+    On the left every arrow is a matrix. On the right every dot is a unit in the new bases, and every arrow is a number.
+    It is 1 on the weights of a loop, and the loop's lambda_i on Omega^T (`linear_networks.loops`). One loop is
+    highlighted.
 
     Args:
         layers: L, at least 1.
@@ -159,7 +160,7 @@ def draw_loop(layers):
 
 
 def _arc(axis, radius, start, turn, space, color, linewidth):
-    """Draw an arrow along a circle, clockwise from an angle by a turn, and leave space (a length) free at both ends."""
+    """Draw a clockwise arrow along a circle, from an angle by a turn, with a free length `space` at both ends."""
     angles = np.linspace(start - space / radius, start - turn + space / radius, 50)
     points = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     style = dict(arrowstyle="-|>", mutation_scale=10, fill=False, color=color, linewidth=linewidth)

@@ -10,9 +10,9 @@ def show_images(inputs, targets, count=10):
     """Show the first `count` inputs as the network sees them, with the class of each.
 
     Args:
-        inputs: (n, d); drawn as sqrt(d) x sqrt(d) images where d is a perfect square, as rows of d numbers where not.
+        inputs: (n, d). They are drawn as sqrt(d) x sqrt(d) images if d is a perfect square, else as rows of d numbers.
         targets: (n, K) one-hot, or (n, 1) with -1/+1.
-        count: how many at the most.
+        count: largest number of inputs shown.
 
     Returns:
         Array of the matplotlib axes.

@@ -12,7 +12,7 @@ def plot_blocks(matrices, sizes):
 
     Args:
         matrices: HessianTriple of (p, p) arrays.
-        sizes: number of parameters of each layer, in the order of the flattened vector; they add up to p.
+        sizes: number of parameters of each layer, in the order of the flattened vector. They add up to p.
 
     Returns:
         Array of three matplotlib axes.
@@ -34,7 +34,7 @@ def plot_reduction(matrix, sizes, T, pieces):
     Args:
         matrix: (p, p) Hessian.
         sizes: number of parameters of each layer.
-        T: (n, n) reduced matrix, of which the lower triangle is read.
+        T: (n, n) reduced matrix (`linear_networks.reduced_matrix`). Its lower triangle is read.
         pieces: for each layer, the list of pieces that T was made for.
 
     Returns:
@@ -49,7 +49,7 @@ def plot_reduction(matrix, sizes, T, pieces):
         (axes[1], T, *zip(*parts, strict=True), f"its reduced matrix $T$, {len(T)} rows, by pieces"),
     )
     for axis, entries, labels, lengths, title in panels:
-        # What is below 1e-12 of the largest is rounding where the structure has a zero.
+        # Where the structure has a zero, rounding leaves less than 1e-12 of the largest entry.
         image = _draw_blocks(axis, np.ma.masked_less(abs(entries), 1e-12 * largest), largest, labels, lengths)
         axis.tick_params(labelsize=9)
         axis.set_title(title, fontsize=11)

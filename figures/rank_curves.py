@@ -11,11 +11,12 @@ from ranks import WELL_DETERMINED
 def plot_sweep(values, panels, label, heading, scale="linear"):
     """Draw measured ranks as points on lines of closed forms, with the number of parameters beside them.
 
+    A mark is the median over the seeds, with a bar from the smallest rank to the largest. It is hollow if the rank of
+    any seed is not well determined.
+
     Args:
         values: the horizontal axis: numbers, or names, for which the three marks stand side by side.
-        panels: {title: for each value a list of `sweeps.Point`, one for each seed}, drawn side by side. A mark is the
-            median over the seeds, with a bar from the smallest to the largest; it is hollow if the rank of any seed is
-            not well determined.
+        panels: {title: for each value a list of `sweeps.Point`, one for each seed}, drawn side by side.
         label: of the horizontal axis.
         heading: title of the figure.
         scale: 'linear' or 'log', of both axes.
@@ -60,7 +61,7 @@ def plot_costs(dense, matrix_free):
     """Draw the time and the memory of the three ranks against p, with the matrices and without them.
 
     Args:
-        dense, matrix_free: lists of pairs (p, `cost.Cost`).
+        dense, matrix_free: lists of pairs (p, `experiments.cost.Cost`).
 
     Returns:
         Array of two matplotlib axes.
@@ -85,12 +86,13 @@ def plot_costs(dense, matrix_free):
 
 
 def plot_training(runs, heading):
-    """Draw, against the step of training, the three ranks, their gaps, the sizes of the matrices, and the loss.
+    """Draw the three ranks, their gaps, the sizes of the matrices, and the loss against the step of training.
+
+    Each run has a column. Its HessianTriples of int are drawn as lines, named in the legend. Marks of ranks that are
+    not well determined are hollow.
 
     Args:
-        runs: {title: (`training.Training`, {step: HessianTriple of NumericalRank}, {name: HessianTriple of int})}, a
-            column each; the ranks of the last are drawn as lines, named in the legend. Marks of ranks that are not well
-            determined are hollow.
+        runs: {title: (`training.Training`, {step: HessianTriple of NumericalRank}, {name: HessianTriple of int})}.
         heading: title of the figure.
 
     Returns:
@@ -101,8 +103,8 @@ def plot_training(runs, heading):
         ranks, gaps, sizes, descent = column
         for i, (color, name, mark) in enumerate(zip(COLORS, NAMES, MARKS, strict=True)):
             found = [each[i] for each in measured.values()]
-            # Where curves coincide, the marks of the first show around those of the next, and its line through theirs.
-            style = dict(color=color, linewidth=2.1 - 0.7 * i, markersize=10 - 2.5 * i)
+            # Where curves coincide, each one's marks and line are smaller than those before, which show around them.
+            style = dict(color=color, linewidth=1.9 - 0.6 * i, markersize=9 - 2.5 * i)
             for axis, heights in (
                 (ranks, [each.rank for each in found]),
                 (gaps, [each.gap for each in found]),

@@ -14,7 +14,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
     Args:
         measured: HessianTriple of NumericalRank.
         predicted: HessianTriple of int.
-        heading: what the predicted ranks are.
+        heading: name of the predicted ranks, for the legend.
 
     Returns:
         Array of three matplotlib axes.
@@ -77,10 +77,10 @@ def plot_judgement(trials):
     """Draw, for every matrix of a survey, its smallest nonzero eigenvalue and the largest of those that should be zero.
 
     Args:
-        trials: list of `numerical_vs_exact.Trial`; those without an exact rank are left out.
+        trials: list of `numerical_vs_exact.Trial`. Those without an exact rank are left out.
 
     Returns:
-        The matplotlib axes; the horizontal one is p, the vertical one |eigenvalue| over the largest.
+        The matplotlib axes. The horizontal one is p, the vertical one |eigenvalue| over the largest.
     """
     trials = [trial for trial in trials if trial.exact is not None and trial.sizes[0] > 0]
     p = np.array([len(trial.sizes) for trial in trials])
@@ -124,7 +124,7 @@ def plot_truncation(measured, predicted):
 
     Args:
         measured: {name: HessianTriple of NumericalRank}, a line each.
-        predicted: HessianTriple of int, marked by a vertical line.
+        predicted: HessianTriple of int. Vertical lines mark these ranks.
 
     Returns:
         Array of three matplotlib axes.
@@ -150,9 +150,9 @@ def plot_shape(rows, outliers, bins=40):
 
     Args:
         rows: {title: HessianTriple of NumericalRank}, a row of three panels each. Eigenvalues that are not counted in
-            the rank are left out of the histogram; the titles count all.
+            the rank are left out of the histogram. The titles count all.
         outliers: how many of the largest |eigenvalues| to mark.
-        bins: for the range of all rows.
+        bins: number of bins, over the range of all rows.
 
     Returns:
         (rows, 3) array of matplotlib axes.
@@ -191,7 +191,7 @@ def plot_shape(rows, outliers, bins=40):
 
 
 def plot_agreement(dense, structured):
-    """Draw structured eigenvalues over dense ones, in decreasing order, and the differences of the two below.
+    """Draw structured eigenvalues over dense ones, in decreasing order, and below them the differences of the two.
 
     Args:
         dense: HessianTriple of all eigenvalues (p,).

@@ -15,13 +15,15 @@ def text_table(header, rows):
 
     Args:
         header: titles of the columns.
-        rows: lists of as many values; numbers and tuples are written as Python prints them.
+        rows: lists of as many values. Numbers and tuples are written as Python prints them.
 
-    >>> print(text_table(["network", "rank"], [["3-2", 6], ["3-20", 60]]))
-    network   rank
-    --------------
-    3-2          6
-    3-20        60
+    Example:
+        >>> from figures import text_table
+        >>> print(text_table(["network", "rank"], [["3-2", 6], ["3-20", 60]]))
+        network   rank
+        --------------
+        3-2          6
+        3-20        60
     """
     cells = [[str(value) for value in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -38,6 +40,18 @@ def rank_list(measured, data_rank=None):
     Args:
         measured: HessianTriple of NumericalRank, or of None for a matrix to be left out.
         data_rank: NumericalRank of the inputs, for a first line.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from figures import rank_list
+        >>> from hessians import HessianTriple
+        >>> from ranks import numerical_rank
+        >>> clear, doubtful = numerical_rank(np.diag([2.0, 1.0, 0.0])), numerical_rank(np.diag([1.0, 5e-15, 1e-15]))
+        >>> print(rank_list(HessianTriple(functional=doubtful, outer=clear, loss=None)))
+        rank(H_f)      =        2   gap 5e+00   not well determined
+        rank(H_o)      =        2   gap 2e+15   well determined
     """
     rows = [] if data_rank is None else [("rank(Sigma) = r", data_rank)]
     rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
@@ -49,12 +63,29 @@ def rank_list(measured, data_rank=None):
 
 
 def rank_table(measured, predicted, heading="closed form"):
-    """Return a text table of measured beside predicted ranks; a star marks gaps too small for a trustworthy rank.
+    """Return a text table of measured beside predicted ranks. A star marks gaps too small for a trustworthy rank.
 
     Args:
         measured: HessianTriple of NumericalRank.
         predicted: HessianTriple of int.
         heading: what the predicted ranks are.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from figures import rank_table
+        >>> from hessians import HessianTriple
+        >>> from ranks import numerical_rank
+        >>> eigenvalues = [1.0, -1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 5e-15, 1e-15]
+        >>> measured = HessianTriple(*(numerical_rank(np.diag(each)) for each in eigenvalues))
+        >>> print(rank_table(measured, HessianTriple(functional=2, outer=2, loss=2)))
+        matrix                    measured rank     closed form   equal         gap
+        ---------------------------------------------------------------------------
+        functional Hessian  H_f               2               2     yes     4.5e+15
+        outer product       H_o               1               2      no     4.5e+15
+        loss Hessian        H_L               2               2     yes     5.0e+00 *
+        * a gap below 1e+09: rounding may have decided; exact_rank.ipynb shows how to know
     """
     lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>16}{'equal':>8}{'gap':>12}"]
     for name, found, bound in zip(TEXT_NAMES, measured, predicted, strict=True):
@@ -83,10 +114,20 @@ def exact_table(measured, exact):
 
 
 def certificate_table(certificates):
-    """Return closed forms beside exact ranks.
+    """Return closed forms beside exact ranks, and whether the two agree.
 
     Args:
         certificates: {name of a network: (closed forms, exact ranks), two HessianTriples of ints}.
+
+    Example:
+        >>> from closed_forms import linear_ranks
+        >>> from figures import certificate_table
+        >>> forms = linear_ranks(r=3, classes=2, units=[2])
+        >>> print(certificate_table({"3-2-2": (forms, forms), "other weights": (forms, forms._replace(loss=9))}))
+        network         closed forms (H_f, H_o, H_L)   exact ranks   attained
+        ---------------------------------------------------------------------
+        3-2-2                             (8, 6, 10)    (8, 6, 10)        yes
+        other weights                     (8, 6, 10)     (8, 6, 9)         NO
     """
     rows = [
         [name, tuple(bound), tuple(attained), "yes" if bound == attained else "NO"]
@@ -96,10 +137,12 @@ def certificate_table(certificates):
 
 
 def spread_table(points, heading):
-    """Return the ranges of the ranks over the seeds, a row for each value of a sweep, and the closed forms below.
+    """Return a text table of the ranges of the ranks over the seeds, a row for each value of a sweep.
+
+    The last row holds the closed forms.
 
     Args:
-        points: what `run_sweep` returns, for a sweep over names.
+        points: what `experiments.sweeps.run_sweep` returns, for a sweep over names.
         heading: of the first column.
     """
     rows = []
@@ -129,7 +172,7 @@ def truncation_table(measured, predicted):
 
 
 def cost_table(costs, predicted):
-    """Return what ranks cost, a row for each network.
+    """Return a text table of what ranks cost, a row for each network.
 
     Args:
         costs: {label: (p, `experiments.cost.Cost` with a HessianTriple of NumericalRank as its result)}.
@@ -179,7 +222,7 @@ def negatives_table(points):
     """Return a text table of the numbers of negative eigenvalues of H_L for networks of many shapes.
 
     Args:
-        points: {label: list of `linear_networks.Descent`}, each list for the same shapes.
+        points: {label: list of `linear_networks.Descent`}, every list for the same shapes.
     """
     lines = [f"{'negative eigenvalues of H_L':<27}{'p':>11}{'q M':>9}" + "".join(f"{label:>22}" for label in points)]
     for row in zip(*points.values(), strict=True):
@@ -190,14 +233,18 @@ def negatives_table(points):
 
 
 def judgement_table(trials):
-    """Return a text table: how many numerical ranks were right, too low and too high, by the size of their gap."""
+    """Return a text table: how many numerical ranks were right, too low and too high, by the size of their gap.
+
+    Args:
+        trials: list of `numerical_vs_exact.Trial`. Those without an exact rank are counted in the last line.
+    """
     judged = [trial for trial in trials if trial.exact is not None]
     edges = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, np.inf]
     lines = [f"{'gap':<18}{'matrices':>10}{'right':>8}{'too low':>10}{'too high':>10}"]
     rows = [("all", judged)]
     for low, high in itertools.pairwise(edges):
         label = f"{low:.0e} to {high:.0e}" if high < np.inf else f"{low:.0e} and more"
-        # gaps are at least 1; the last range holds the zero matrices' infinite ones
+        # Gaps are at least 1. The last range also holds the infinite gaps of zero matrices.
         rows.append((label, [t for t in judged if low <= t.gap < high or (high == np.inf and t.gap == np.inf)]))
     for label, chosen in rows[1:] + rows[:1]:
         differences = np.array([trial.numerical - trial.exact for trial in chosen], int)
@@ -209,10 +256,10 @@ def judgement_table(trials):
 
 
 def summary(points):
-    """Return a sentence: how many measured ranks are the closed forms, their smallest gap, the spread over the seeds.
+    """Return a sentence: how many ranks of a sweep are the closed forms, their smallest gap, the spread over the seeds.
 
     Args:
-        points: what `run_sweep` returns.
+        points: what `experiments.sweeps.run_sweep` returns.
     """
     pairs = [pair for row in points for point in row for pair in zip(point.measured, point.predicted, strict=True)]
     spread = max(max(ranks) - min(ranks) for row in points for ranks in zip(*map(_ranks, row), strict=True))

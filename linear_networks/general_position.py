@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Below this margin a number is not told from zero. benchmarks/linear_networks/judged_signs.py declined none of 220 000
-# signs, 22 000 of them right next to a change of signs, and found 8 500 wrong: their largest margin was 2e-13.
+# Below this margin a number cannot be told from zero. benchmarks/linear_networks/judged_signs.py judged 220 000
+# signs, 22 000 of them right next to a change of signs, and declined none. Of these 8 500 were wrong, and their largest
+# margin was 2e-13.
 UNDECIDED = 1e-11
 
-# The relative size of perturbations. It lies above rounding, some 1e-16. It lies so far below UNDECIDED that a number
-# which is all rounding is not taken for a clear one: it moves by its own size, or by a hundredth of it by chance.
+# The relative size of perturbations. It lies above rounding, some 1e-16, and far below UNDECIDED. So a number that is
+# all rounding is not taken for a clear one: it moves by its own size, or by a hundredth of that by chance.
 PERTURBATION = 1e-14
 
 # What may be left of a zero among singular values and eigenvalues of symmetric matrices, relative to the largest.
@@ -17,7 +18,7 @@ ROUNDING = 1e-14
 
 
 class NotGenericError(ValueError):
-    """The signs do not follow from the structure: a number that must not be zero is, or nearly."""
+    """The signs do not follow from the structure: a number that must not be zero is zero, or nearly."""
 
 
 class Decisive(NamedTuple):
@@ -25,7 +26,7 @@ class Decisive(NamedTuple):
 
     name: str  # of the smallest of them, for the message
     values: np.ndarray | None  # in increasing order, in which eigenvalues change continuously
-    distance: float | None  # to zero, where it is known by definition; else `margin` measures it
+    distance: float | None  # to zero if it is known by definition, else None: `margin` measures it
 
 
 def decisive(name, values, rounding=0.0):
@@ -34,13 +35,13 @@ def decisive(name, values, rounding=0.0):
     Args:
         name: of the smallest of them.
         values: array.
-        rounding: what may be left of a zero. It need not move when the network does.
+        rounding: size that a zero may have after rounding. Such a value need not move when the network does.
 
     Returns:
         Decisive.
 
     Raises:
-        NotGenericError: if one of them is not larger than that, infinite or NaN.
+        NotGenericError: if one of the values is not larger than `rounding` in size, or is infinite or NaN.
     """
     values = np.sort(np.ravel(values))
     if not np.isfinite(values).all() or not (abs(values) > rounding).all():
@@ -52,7 +53,7 @@ def at_distance(name, distance):
     """Return a number whose relative distance to zero is known by definition, as Decisive.
 
     Raises:
-        NotGenericError: if it is too small to be told from zero.
+        NotGenericError: if the distance is too small to tell the number from zero.
     """
     if not distance > UNDECIDED:
         _refuse(name, distance)
@@ -62,19 +63,19 @@ def at_distance(name, distance):
 def margin(numbers, perturbed=(), size=PERTURBATION):
     """Return the relative size of the smallest change of the weights and the data that makes one of the numbers zero.
 
-    For a number x that becomes x' in a perturbation, this is size |x| / |x' - x| to first order: a perturbation that
-    many times as large makes it zero. The smallest over the numbers and the perturbations counts, and 1 at most.
+    For a number x that becomes x' in a perturbation, this is size |x| / |x' - x| to first order. A perturbation that
+    many times as large makes x zero. The smallest over the numbers and the perturbations counts, and 1 at most.
 
     Args:
         numbers: list of Decisive.
         perturbed: lists of the same numbers after perturbations of the weights and the data.
-        size: of these perturbations, relative.
+        size: relative size of these perturbations.
 
     Returns:
         float in (0, 1].
 
     Raises:
-        NotGenericError: if it is too small to be told from zero.
+        NotGenericError: if the margin is too small to tell one of the numbers from zero.
     """
     found = 1.0
     for i, number in enumerate(numbers):

@@ -5,23 +5,24 @@ For f(x) = W x, W = W_L .. W_1, with the residuals' moment Omega = W Sxx - Sxy^T
     V^T H_f V = 2 sum_{l<j} tr(Omega^T W_L .. V_j .. V_l .. W_1).
 
 Changes of basis in the layers are changes of parameters, which keep the signs. They split the cycle of maps W_1, ..,
-W_L, Omega^T into q loops and a rest. On loop i every W_l is 1 and Omega^T is lambda_i, a nonzero eigenvalue of
+W_L, Omega^T into q loops and a rest. On loop i every W_l is 1, and Omega^T is lambda_i, a nonzero eigenvalue of
 Omega^T W. The rest is that of `closed_forms.functional_rank`. Let theta = |arg lambda|, with L layers.
 
-*H_f.* Variations from loop i to loop j pair with those from j to i by an (L, L) matrix B: it has lambda_j above its
+*H_f.* Variations from loop i to loop j pair with those from j to i by an (L, L) matrix B. It has lambda_j above its
 diagonal, lambda_i below, and 0 on it. For i != j that makes L positive and L negative signs. A loop with itself has
-B = lambda (11^T - 1): one sign of lambda and L - 1 of -lambda. A complex loop with its conjugate has a Hermitian B. Its
-eigenvalues are |lambda| sin(theta - psi_k) / sin(psi_k), psi_k = (theta + pi k) / L, k = 0, .., L - 1. They are
-positive for k < (L - 1) theta / pi. The rest pairs with the loops, and adds as many signs of both kinds.
+B = lambda (11^T - 1), with one sign of lambda and L - 1 of -lambda. A complex loop with its conjugate has a Hermitian
+B. Its eigenvalues are |lambda| sin(theta - psi_k) / sin(psi_k), psi_k = (theta + pi k) / L, k = 0, .., L - 1. They are
+positive for k < (L - 1) theta / pi. The rest pairs with the loops, and adds as many positive signs as negative ones.
 
 *H_L.* H_o sees only dW = sum_l W_L .. V_l .. W_1. Fix dW and make H_f stationary in everything else: this is the Schur
 complement of H_f. It splits H_f into its restriction to dW = 0 and a form E(dW). It splits H_L into the same
-restriction and E + G, with G(dW) = tr(dW Sxx dW^T). For two loops the stationary value of x^T B y, given the sums of x
-and of y, is the product of the sums by 1 / (1^T B^-1 1). With X = dW Omega^T in the eigenbasis of W Omega^T this is
+restriction and E + G, with G(dW) = tr(dW Sxx dW^T). For two loops consider x^T B y with the sums of x and of y given.
+Its stationary value is the product of the sums by 1 / (1^T B^-1 1). With X = dW Omega^T in the eigenbasis of W Omega^T
+this gives
 
     E(dW) = sum_ij X_ij X_ji phi(lambda_i, lambda_j),    phi(a, b) = (a^{L-1} - b^{L-1}) / (a^L - b^L).
 
-Here phi(a, a) is the limit and phi(a, 0) = 1 / a. phi(0, 0) is taken as 0: there Omega has no rest, or dW has none.
+Here phi(a, a) is the limit and phi(a, 0) = 1 / a. Set phi(0, 0) = 0: there Omega has no rest, or dW has none.
 """
 
 from typing import NamedTuple
@@ -43,7 +44,7 @@ def find_loops(sizes, omega):
     """Return the Loops, in bases of outputs and inputs in which W is a diagonal matrix filled up with zeros.
 
     The u_i lie in the image of W. So this is an eigenvalue problem of size q: u = sqrt(sizes) y, A y = lambda y,
-    A = sqrt(sizes) Omega^T sqrt(sizes). It is graded like the singular values, so that small loops keep their digits.
+    A = sqrt(sizes) Omega^T sqrt(sizes). It is graded like the singular values, and so small loops keep their digits.
 
     Args:
         sizes: (q,) singular values of W, none of them zero, in decreasing order.
@@ -59,14 +60,18 @@ def find_loops(sizes, omega):
     values, vectors = np.linalg.eig(roots * omega[:q, :q].T * roots.T)
     numbers = [decisive("a loop", abs(values)), at_distance("the distance of two loops", 1 / np.linalg.cond(vectors))]
     inverse = np.linalg.inv(vectors) / roots.T
-    # By W Omega^T u = lambda u and its transpose where these tell it: an error there would count 1 / lambda times in E.
+    # Where W Omega^T u = lambda u and its transpose give the entries, they are used: an error there would count
+    # 1 / lambda times in E.
     forward = np.concatenate([vectors / roots * values, omega[:q, q:].T @ (roots * vectors)])
     backward = np.concatenate([inverse, inverse * sizes @ omega[q:, :q].T / values[:, None]], axis=1)
     return Loops(values, forward, backward.T), numbers
 
 
 def functional_signature(loops, layers):
-    """Return sum_i (2 c_i - L), c = ceil((L - 1) theta / pi), at least 1: positive less negative eigenvalues of H_f."""
+    """Return the number of positive less that of negative eigenvalues of H_f.
+
+    This is sum_i (2 c_i - L) with c_i = ceil((L - 1) theta_i / pi), at least 1, and theta_i = |arg lambda_i|.
+    """
     turns = np.ceil((layers - 1) * abs(np.angle(loops.values)) / np.pi)
     return int((2 * np.clip(turns, 1, layers - 1) - layers).sum())  # an angle of pi gives L - 1, whatever its rounding
 
@@ -74,8 +79,8 @@ def functional_signature(loops, layers):
 def interaction(loops, layers):
     """Return phi(lambda_i, lambda_j), and a list of Decisive: its numerators and its denominators.
 
-    With z the smaller loop by the larger one, a, phi = (1 + z + .. + z^{L-2}) / (1 + z + .. + z^{L-1}) / a: nothing
-    cancels where two loops are nearly equal.
+    Let a be the larger of the two loops, and z the smaller one by the larger one. Then
+    phi = (1 + z + .. + z^{L-2}) / (1 + z + .. + z^{L-1}) / a, where nothing cancels if the two are nearly equal.
 
     Args:
         loops: Loops.
@@ -85,7 +90,7 @@ def interaction(loops, layers):
         (q, q) complex, and the list.
 
     Raises:
-        NotGenericError: if one of them is zero.
+        NotGenericError: if one of the numerators or denominators is zero.
     """
     one, other = loops.values[:, None], loops.values[None, :]
     swap = abs(one) < abs(other)
@@ -100,7 +105,7 @@ def interaction(loops, layers):
 
 
 def conjugate_signs(loops, phi):
-    """Return sum_i sgn phi(lambda_i, conj lambda_i): positive less negative signs of E."""
+    """Return sum_i sgn phi(lambda_i, conj lambda_i), the number of positive less that of negative signs of E."""
     conjugates = np.argmin(abs(loops.values[:, None] - loops.values.conj()), axis=1)
     return int(np.sign(phi[np.arange(len(phi)), conjugates].real).sum())
 
@@ -109,15 +114,15 @@ def tangent_coordinates(omega, q):
     """Return orthonormal coordinates of the tangent space at W that E(dW) depends on, dW[k] @ directions[:, a].
 
     E is a function of dW Omega^T. The rows k < q of dW are free, and E sees their part in the row space of Omega, of
-    dimension s = min(r, K). The others are combinations of the rows of W, and E sees all of them. That makes
-    q s + (K - q) q coordinates. In the q (r - s) others E is zero.
+    dimension s = min(r, K). The other rows are combinations of the rows of W, and E sees all of them. That makes
+    q s + (K - q) q coordinates. In the q (r - s) other ones E is zero.
 
     Args:
         omega: (K, r), of rank s.
         q: the rank of W, whose only nonzero block is the first (q, q).
 
     Returns:
-        directions (r, s + q), and the indices k and a, one for each coordinate.
+        directions (r, s + q), and the indices k and a, one of each for every coordinate.
     """
     K, r = omega.shape
     s = min(r, K)
@@ -138,8 +143,9 @@ def stationary_form(loops, phi, omega):
     forward = directions.T @ loops.forward
     X = loops.backward[k][:, :, None] * forward[a][:, None, :]  # v_i^T dW Omega^T u_j
     E = ((X * phi).reshape(-1, q * q) @ X.transpose(0, 2, 1).reshape(-1, q * q).T).real
-    # Loops with the kernel of W Omega^T, onto which 1 - u v^T projects: 2 sum_i v_i^T dW D dW Omega^T u_i / lambda_i,
-    # D = Omega^T (1 - u v^T). Only one block of D is not zero, since W D = 0 and D u_i = 0: a Schur complement.
+    # The loops with the kernel of W Omega^T, onto which 1 - u v^T projects, add
+    # 2 sum_i v_i^T dW D dW Omega^T u_i / lambda_i, D = Omega^T (1 - u v^T). Since W D = 0 and D u_i = 0, only one block
+    # of D is not zero, a Schur complement.
     block = omega[q:, q:].T - omega[:q, q:].T @ np.linalg.solve(omega[:q, :q].T, omega[q:, :q].T)
     D = np.zeros((len(forward), len(omega)))
     D[:, q:] = directions[q:].T @ block

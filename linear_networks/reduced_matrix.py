@@ -8,13 +8,13 @@ V = (V_1, .., V_L) of the weights have
     V^T H_f V = 2 sum_{l<j} tr(Omega^T A_j V_j W_{j-1} .. W_{l+1} V_l B_l).
 
 So V_l enters only by V_l B_l where a layer above it varies too, and only by A_l V_l where one below does. Let a_l be
-the row space of A_l, and b_l the column space of B_l. In layer l the range of both lies in the orthogonal sum of
+the row space of A_l, and b_l the column space of B_l. In layer l the ranges of H_o and H_f lie in the orthogonal sum of
 
     X  a_l (x) b_l,     Y  (part of a_l) (x) (complement of b_l),     Z  (complement of a_l) (x) (part of b_l).
 
-The part of a_l is col(A_l^T Omega), that of b_l is col(B_l Omega^T): their dimensions are min(rank(Omega), ..) at most.
-Y is never the lower layer of H_f (V_l B_l = 0). Z is never the upper one (A_l V_l = 0). H_o acts on X alone. Each V_l
-is a sum of Q C R^T, with orthonormal columns in Q and R (a `Piece`), and the form of two pieces is a Kronecker product.
+The part of a_l is col(A_l^T Omega), and that of b_l is col(B_l Omega^T). Their dimensions are min(rank(Omega), ..) at
+most. Y is never the lower layer of H_f (V_l B_l = 0). Z is never the upper one (A_l V_l = 0). H_o acts on X alone. Each
+V_l is a sum of Q C R^T, with orthonormal columns in Q and R (a `Piece`). The form of two pieces is a Kronecker product.
 """
 
 import functools
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What a matrix may have outside of a space that holds its columns, by rounding, relative to its norm.
+# How much of a matrix rounding may leave outside of a space that holds its columns, relative to its norm.
 _OUTSIDE = 1e-14
 
 
@@ -41,7 +41,7 @@ class Piece(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Eigenvalues +-values of H_f and H_L, each `count` times, which no other part of the matrix touches."""
+    """Eigenvalues +-values of H_f and H_L, each `count` times. No other part of the matrix touches them."""
 
     values: np.ndarray
     count: int
@@ -52,8 +52,8 @@ def compress(weights, omega):
 
     Rotating the units of a hidden layer rotates the parameters and leaves the eigenvalues as they are. If
     m_l > m_{l-1} + m_{l+1}, rotate the columns of [W_l, W_{l+1}^T] = Q R into the first m_{l-1} + m_{l+1} units. The
-    others have no weights: they vary only with themselves, by tr(Omega^T A_{l+1} V_{l+1} V_l B_l), so that each
-    has the eigenvalues +- sigma_i(B_l Omega^T A_{l+1}) in H_f and H_L, and none in H_o. R is all that is needed.
+    others have no weights: they vary only with themselves, by tr(Omega^T A_{l+1} V_{l+1} V_l B_l). So each has the
+    eigenvalues +- sigma_i(B_l Omega^T A_{l+1}) in H_f and H_L, and none in H_o. Only R is needed.
 
     Args:
         weights: [W_1, ..., W_L], W_l of shape (m_l, m_{l-1}).
@@ -74,13 +74,15 @@ def compress(weights, omega):
 
 
 def pieces(weights, omega):
-    """Return, for every layer, a list of pieces in whose sum the ranges of H_f, H_o and H_L lie.
+    """Return, for every layer, a list of pieces whose sum holds the ranges of H_f, H_o and H_L.
 
-    Where a hidden layer is narrower than the rank of Omega, the parts of a_l and b_l differ with the other layer j: in
-    Z they are col(B_l Omega^T A_j), which grow with j, times row(W_{j-1} .. W_{l+1}), which shrink. That makes one
-    piece for every step of this flag, and likewise for Y. In general position their dimensions add up to the rank of
-    H_L, 2 q M - L q^2 + q (r + K), or less where the width is so small that there are not as many parameters. Ranks of
-    factors are counted generously, which costs size and nothing else. Arguments as in `compress`.
+    Where a hidden layer is narrower than the rank of Omega, the parts of a_l and b_l differ with the other layer j. In
+    Z they are col(B_l Omega^T A_j), which grow with j, times row(W_{j-1} .. W_{l+1}), which shrink. Such a sequence of
+    nested spaces is a flag. Every step of it makes one piece, and likewise for Y.
+
+    In general position the dimensions of the pieces add up to the rank of H_L, 2 q M - L q^2 + q (r + K). They add up
+    to less if the width is so small that there are fewer parameters. Ranks of factors are counted generously, which
+    costs size and nothing else. Arguments as in `compress`.
     """
     layers = len(weights)
     A, B = [np.eye(len(omega))], [np.eye(omega.shape[1])]
@@ -105,10 +107,10 @@ def pieces(weights, omega):
 def reduced_matrix(layers, weights, omega, Sxx, functional=True, outer=True):
     """Return T, the form of H_f, H_o or their sum on the given pieces: (n, n), its lower triangle only.
 
-    With V_l = Q_l C_l R_l^T and V_j likewise, l < j, the entry of C_l[r, s] and C_j[p, q] is
+    With V_l = Q_l C_l R_l^T and V_j likewise, l < j, the entry of C_l[a, b] and C_j[c, e] is
 
-        in H_f    (R_j^T W_{j-1} .. W_{l+1} Q_l)[q, r] (R_l^T B_l Omega^T A_j Q_j)[s, p],
-        in H_o    (A_l Q_l)^T (A_j Q_j)[r, p]  (R_l^T B_l Sxx B_j^T R_j)[s, q],    l = j included.
+        in H_f    (R_j^T W_{j-1} .. W_{l+1} Q_l)[e, a] (R_l^T B_l Omega^T A_j Q_j)[b, c],
+        in H_o    (A_l Q_l)^T (A_j Q_j)[a, c]  (R_l^T B_l Sxx B_j^T R_j)[b, e],    l = j included.
 
     Args:
         layers: as `pieces` returns them.
@@ -141,26 +143,27 @@ def reduced_matrix(layers, weights, omega, Sxx, functional=True, outer=True):
                 while reached < above:
                     carried, reached = weights[reached] @ carried, reached + 1
                 F, E = high.right.T @ carried, low.below @ omega.T @ high.above
-                block(upper, lower)[...] += np.einsum("qr,sp->pqrs", F, E)
+                block(upper, lower)[...] += np.einsum("ea,bc->ceab", F, E)
             if outer and low.above is not None and high.below is not None:
                 F, E = low.above.T @ high.above, low.below @ Sxx @ high.below.T
-                block(upper, lower)[...] += np.einsum("rp,sq->pqrs", F, E)
+                block(upper, lower)[...] += np.einsum("ac,be->ceab", F, E)
     return T
 
 
 def _spare(weights, i):
-    """Return by how much the hidden layer i is wider than both its neighbours together."""
+    """Return by how many units the hidden layer i is wider than both its neighbours together."""
     return len(weights[i - 1]) - weights[i - 1].shape[1] - len(weights[i])
 
 
 def _flag(rest, steps):
     """Yield pairs (part of `rest`, core) for steps (matrix, path), in order of growing reach.
 
-    The reach of a step is the column space of the product of its path, the whole space if the path is empty, as the
-    last one is. Its core is the column space of its matrix, which in exact arithmetic contains those of the steps
-    after it. Here it is made to: a dimension that one step has and another one lacks may be rounding in either, and
-    two spaces of the same dimension need not be the same. So each core is the one after it and what its own matrix
-    has outside of that.
+    The reach of a step is the column space of the product of its path. It is the whole space if the path is empty, as
+    that of the last step is. The core of a step is the column space of its matrix.
+
+    In exact arithmetic a core contains the cores of the steps after it. Here the code makes it so, because of rounding.
+    A dimension that one step has and another one lacks may be rounding in either, and two spaces of the same dimension
+    may differ. So each core is the one after it, and what its own matrix has outside of that.
     """
     core, cores = None, []
     for matrix, _ in reversed(steps):
@@ -169,7 +172,7 @@ def _flag(rest, steps):
         else:
             outside = matrix - core @ (core.T @ matrix)
             more = _split(outside, threshold=_OUTSIDE * np.linalg.norm(matrix))[0]
-            # What is outside by little is orthogonal by less.
+            # What lies outside by little is not quite orthogonal to the core, so both are made orthonormal again.
             core = np.linalg.qr(np.concatenate([core, more], axis=1))[0]
         cores.insert(0, core)
     for k, (core, (_, path)) in enumerate(zip(cores, steps, strict=True)):
@@ -195,7 +198,10 @@ def _split(matrix, threshold=None):
 
 
 def _triangle(*blocks):
-    """Return R of [blocks] = Q R, side by side, some rows at a time: Q is as large as the matrix and not needed."""
+    """Return R of [blocks] = Q R, for blocks side by side.
+
+    The rows are added some at a time, since Q would be as large as the matrix and is not needed.
+    """
     columns = sum(block.shape[1] for block in blocks)
     factor = np.zeros((0, columns))
     step = max(10 * columns, 1000)

@@ -19,6 +19,15 @@ def moments(batches):
     Raises:
         TypeError: for anything but float64.
         ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+
+    Example:
+        >>> import numpy as np
+        >>> from linear_networks import moments
+        >>> one = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0], [3.0]])  # two samples
+        >>> other = np.ones((1, 2)), np.ones((1, 1))
+        >>> Sxx, Sxy = moments([one, other])
+        >>> Sxx.tolist(), Sxy.tolist()
+        ([[2.0, 1.0], [1.0, 5.0]], [[2.0], [7.0]])
     """
     Sxx = Sxy = None
     for batch in batches:
@@ -46,8 +55,8 @@ def checked_network(params, Sxx, Sxy):
 
     Raises:
         TypeError: for anything but float64 weights without biases.
-        ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
-            semidefinite, or an Sxy whose columns are not in its range.
+        ValueError: for NaN or infinity, or weights whose shapes do not chain. Also for an Sxx that is not symmetric
+            positive semidefinite, or an Sxy whose columns are not in its range.
     """
     params = list(params)
     if not params or any(isinstance(layer, (tuple, list, dict)) for layer in params):
@@ -88,7 +97,7 @@ def checked_network(params, Sxx, Sxy):
             "it is X^T X"
         )
     outside = _outside(directions, Sxy)
-    # A direction of the inputs that is rounding in Sxx, 1e-16 of the largest, may be 1e-8 of the largest in Sxy.
+    # A direction of the inputs may be rounding in Sxx, 1e-16 of the largest, and yet 1e-8 of the largest in Sxy.
     if outside > 1e-6:
         # Small inputs look like rounding at the scale of the large ones, but not relative to their own norms.
         norms, C = correlations(Sxx)
@@ -104,12 +113,19 @@ def checked_network(params, Sxx, Sxy):
 def residual_moment(weights, Sxx, Sxy):
     """Return Omega = W Sxx - Sxy^T (K, d), the derivative of the loss in the end-to-end map W = W_L .. W_1.
 
-    This is sum_i (f(x_i) - y_i) x_i^T, the moment of the residuals with the inputs. The product is multiplied from its
-    narrower end.
+    This is sum_i (f(x_i) - y_i) x_i^T, the moment of the residuals with the inputs. The product of the weights starts
+    at its narrower end.
 
     Args:
         weights: [W_1, ..., W_L], the paper's, W_l of shape (m_l, m_{l-1}).
         Sxx, Sxy: as `moments` returns them.
+
+    Example:
+        >>> import numpy as np
+        >>> from linear_networks.second_moments import residual_moment
+        >>> weights = [np.array([[1.0, 2.0]]), np.array([[3.0]])]  # f(x) = 3 (x_1 + 2 x_2)
+        >>> residual_moment(weights, Sxx=np.eye(2), Sxy=np.array([[1.0], [1.0]])).tolist()
+        [[2.0, 5.0]]
     """
     if len(weights[-1]) < weights[0].shape[1]:
         product = functools.reduce(np.matmul, weights[::-1])
@@ -122,7 +138,7 @@ def correlations(Sxx):
     """Return the norms u (d,) of the inputs, and C (d, d) with Sxx = diag(u) C diag(u).
 
     The diagonal of C holds ones or zeros. The norm of an input is its root sum of squares over the samples. An input
-    that is zero gets the largest one.
+    that is zero gets the largest norm.
 
     Args:
         Sxx: (d, d), symmetric positive semidefinite to rounding.
@@ -133,7 +149,7 @@ def correlations(Sxx):
 
 
 def _outside(directions, Sxy):
-    """Return how much of Sxy, relative to its norm, is outside the range of a matrix with these eigenvectors."""
+    """Return how much of Sxy, relative to its norm, is outside the range of a matrix, given its eigendecomposition."""
     eigenvalues, U = directions
     missed = U[:, eigenvalues <= default_rtol(len(U)) * eigenvalues[-1]].T @ Sxy
     return np.linalg.norm(missed) / (np.linalg.norm(Sxy) or 1.0)

@@ -1,12 +1,12 @@
 """The signs of a linear network's Hessians, of any width, from its structure and without the matrix.
 
-For f(x) = W x, W = W_L .. W_1, under the squared loss and without biases, the three Hessians are forms in the
-variations of the weights. They depend on the data through Sxx = sum_i x_i x_i^T and Sxy = sum_i x_i y_i^T alone.
+The network is f(x) = W x, W = W_L .. W_1, under the squared loss and without biases. Its three Hessians are forms in
+the variations of the weights. They depend on the data through Sxx = sum_i x_i x_i^T and Sxy = sum_i x_i y_i^T alone.
 `inertia` counts their positive and negative eigenvalues from two small matrices (`loops`). Everything is NumPy, on the
 host.
 
-Here W_l is the paper's, (m_l, m_{l-1}), the transpose of params[l - 1]. Omega = W Sxx - Sxy^T, M is the sum of the
-hidden widths, r = rank(Sxx), q = min(r, K, m_1, .., m_{L-1}).
+W_l is the paper's, of shape (m_l, m_{l-1}), the transpose of params[l - 1]. Omega = W Sxx - Sxy^T is the residuals'
+moment, M the sum of the hidden widths, r = rank(Sxx), and q = min(r, K, m_1, .., m_{L-1}).
 """
 
 import itertools
@@ -46,30 +46,49 @@ class Descent(NamedTuple):
 
 
 def descent(params, Sxx, Sxy):
-    """Return the Descent of a linear network: the signs of H_L beside q M. Arguments and errors as in `inertia`."""
+    """Return the Descent of a linear network: the signs of H_L beside q M.
+
+    Every negative eigenvalue of H_L is a direction of descent. In general position they are about q M (see `inertia`).
+    Arguments and errors as in `inertia`.
+
+    Example:
+        >>> import numpy as np
+        >>> from linear_networks import descent
+        >>> params = [np.array([[0.1, 0.0], [0.0, 0.2]]), np.array([[0.2, 0.1], [0.0, 0.1]])]
+        >>> found = descent(params, Sxx=np.eye(2), Sxy=np.array([[3.0, 1.0], [0.0, 2.0]]))
+        >>> found.shape, found.product, found.parameters, found.signs.negative
+        ('2-2-2', 4, 8, 4)
+    """
     params = list(params)
     signs = inertia(params, Sxx, Sxy).loss
     widths = [np.shape(params[0])[0], *(np.shape(W)[1] for W in params)]
     q = min(len(input_directions(np.asarray(Sxx))[1]), *widths[1:])
-    counted = [(width, len(list(equal))) for width, equal in itertools.groupby(widths)]
-    shape = "-".join(f"{count}×{width}" if count > 1 else f"{width}" for width, count in counted)
-    return Descent(shape, q * sum(widths[1:-1]), num_params(params), signs)
+    counted = [(width, len(list(equal))) for width, equal in itertools.groupby(widths[1:-1])]
+    hidden = [f"{count}×{width}" if count > 1 else f"{width}" for width, count in counted]
+    return Descent(
+        "-".join([f"{widths[0]}", *hidden, f"{widths[-1]}"]), q * sum(widths[1:-1]), num_params(params), signs
+    )
 
 
 def inertia(params, Sxx, Sxy):
-    """Return the numbers of positive, negative and zero eigenvalues of H_f, H_o and H_L, at a generic point.
+    """Return the numbers of positive, negative and zero eigenvalues of H_f, H_o and H_L, in general position.
 
-    With s = min(r, K), the loops lambda_i, which are the q nonzero eigenvalues of Omega^T W, and the forms E and G and
-    the function phi of `loops`, where this is derived, for L >= 2
+    `loops` derives the formulas. It defines the loops lambda_i, the q nonzero eigenvalues of Omega^T W, the forms E and
+    G, and the function phi. A signature is the number of positive less that of negative eigenvalues. With s = min(r, K)
+    and L >= 2,
 
         rank H_f = 2 q (M + s) - L q^2,    signature H_f = S = sum_i (2 c_i - L),    c = ceil((L - 1) |arg lambda| / pi)
         inertia H_o = (t, 0),    t = q (r + K - q)
-        inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G),
+        inertia H_L = [2 q M - (L - 1) q^2 +- (S - sum_i sgn phi(lambda_i, conj lambda_i))] / 2 + inertia(E + G).
 
-    positive and negative, c being at least 1. E + G is a form on t dimensions, the tangent space at W of the matrices
-    of rank q: all but at most t of the signs of H_L are those of H_f, half of them negative, about q M. E is zero on
-    all but q (s + K - q) of these dimensions, at most K^2. The cost is that of the products of the weights with q
-    vectors, O(q sum_l m_l m_{l-1}), of the eigenvalues of Sxx, O(d^3), and of those of E + G, O(K^6).
+    Here an inertia is the pair (positive, negative): take + for the first and - for the second. Each c is 1 or more.
+
+    E + G is a form on t dimensions, the tangent space at W of the matrices of rank q. So all signs of H_L but at most t
+    are those of H_f. Half of these are negative, about q M. E is zero on all but q (s + K - q) of the t dimensions, at
+    most K^2.
+
+    The products of the weights with q vectors cost O(q sum_l m_l m_{l-1}). The eigenvalues of Sxx cost O(d^3), and
+    those of E + G cost O(K^6).
 
     Args:
         params: weights [W_1, ..., W_L] of `architectures.fully_connected`, without biases; float64.
@@ -78,22 +97,35 @@ def inertia(params, Sxx, Sxy):
 
     Returns:
         HessianTriple of Inertia. Its margin is the relative change of the weights and the data that would make zero one
-        of the numbers that decide the signs (`general_position.margin`). Anything below 1e-11 is declined. Every input
-        counts relative to its own norm, its root sum of squares.
+        of the numbers that decide the signs (`general_position.margin`). Signs with a margin below 1e-11 are declined.
+        Every input counts relative to its own norm, its root sum of squares over the samples.
 
     Raises:
         TypeError: for anything but float64 weights without biases.
-        ValueError: for NaN or infinity, weights whose shapes do not chain, an Sxx that is not symmetric positive
-            semidefinite, or an Sxy whose columns are not in its range.
-        NotGenericError: where a sign is undecided: the product of the weights has not the rank q or Omega not
-            the rank s, a loop is close to zero or equal to another one, two loops are in an exceptional ratio (their
-            powers L or L - 1 are equal), or E + G is nearly singular, as it is for exceptional targets; or where
-            inputs are so small, next to the others, that they may be rounding and r is undecided.
+        ValueError: for NaN or infinity, or weights whose shapes do not chain. Also for an Sxx that is not symmetric
+            positive semidefinite, or an Sxy whose columns are not in its range.
+        NotGenericError: where a sign is undecided. Then W has a rank below q, or Omega one below s. Or a loop is close
+            to zero or to another one, or two loops are in an exceptional ratio (their powers L or L - 1 are equal). Or
+            E + G is nearly singular, as it is for exceptional targets. Or some inputs are so small next to the others
+            that they may be rounding, and r is undecided.
         MemoryError: if five matrices of the size of E + G would not fit.
+
+    Example:
+        The loss (w_2 w_1 - 1)^2 / 2 of one number x = y = 1 has a saddle at the origin. At w_1 = w_2 = 1/2 its Hessian
+        H_L = [[1/4, -1/2], [-1/2, 1/4]] still has a negative eigenvalue:
+
+        >>> import numpy as np
+        >>> from linear_networks import inertia
+        >>> found = inertia([np.array([[0.5]]), np.array([[0.5]])], Sxx=np.eye(1), Sxy=np.eye(1))
+        >>> for signs in found:
+        ...     print(signs.positive, signs.negative, signs.zero)
+        1 1 0
+        1 0 1
+        1 1 0
     """
     weights, Sxx, Sxy, p = checked_network(params, Sxx, Sxy)
-    _, scales, _ = directions = input_directions(Sxx)
-    r, K, layers, hidden = len(scales), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
+    _, eigenvalues, _ = directions = input_directions(Sxx)
+    r, K, layers, hidden = len(eigenvalues), len(weights[-1]), len(weights), [len(W) for W in weights[:-1]]
     q, s, M = min([r, K, *hidden]), min(r, K), sum(hidden)
     zero = Inertia(0, 0, p, 1.0)
     if q == 0:
@@ -104,14 +136,14 @@ def inertia(params, Sxx, Sxy):
         f"five forms of size q (min(r, K) + K - q) = {size} are needed",
         "Choose fewer outputs, or a narrower layer",
     )
-    common = [at_distance("the smallest nonzero eigenvalue of Sxx", scales[0] / scales[-1])]
+    common = [at_distance("the smallest nonzero eigenvalue of Sxx", eigenvalues[0] / eigenvalues[-1])]
     if layers == 1:
         outer = Inertia(t, 0, p - t, margin(common))
         return HessianTriple(zero, outer, outer)
     network, numbers = end_to_end(weights, Sxy, directions, q)
     found = _signs(network, layers)
-    generator = np.random.default_rng(0)  # any will do, and the same every time
-    # Two: that both move a number by far less than most perturbations do is improbable.
+    generator = np.random.default_rng(0)  # any seed will do, as long as it is the same every time
+    # Two, since it is improbable that both move a number by far less than most perturbations do.
     moved = [_signs(perturb(network, PERTURBATION, generator), layers) for _ in range(2)]
     functional = margin(found.functional, [other.functional for other in moved])
     loss = margin(found.loss, [other.loss for other in moved])
@@ -144,7 +176,7 @@ def _signs(network, layers):
     ]
     loops, numbers = find_loops(sizes, omega)
     phi, more = interaction(loops, layers)
-    # G is 1 in these coordinates. Added to the matrix of E, it would drown where that is large.
+    # G is 1 in these coordinates. It is added to the eigenvalues of E: in a large matrix it would drown.
     eigenvalues = np.linalg.eigvalsh(stationary_form(loops, phi, omega)) + 1
     loss = [decisive("the smallest eigenvalue of E + G", eigenvalues, ROUNDING * abs(eigenvalues).max())]
     signature, conjugate = functional_signature(loops, layers), conjugate_signs(loops, phi)

@@ -1,7 +1,7 @@
 """The end-to-end map of a linear network, W = W_L .. W_1, as a product of thin factors, and perturbations of it.
 
 W has the rank q of the network's narrowest place. Its factors have q rows or q columns. Everything that decides the
-signs is computed from them and from Sxx and Sxy, so that it is cheap to do again for a network close by.
+signs is computed from these factors, Sxx and Sxy. So it is cheap to compute it again for a network close by.
 """
 
 import functools
@@ -13,7 +13,7 @@ from linear_networks.general_position import NotGenericError, at_distance
 from linear_networks.second_moments import correlations
 from ranks import default_rtol
 
-# An eigenvalue of Sxx above this, relative to the largest, is none that rounding has left of zero, some 1e-15.
+# Rounding leaves some 1e-15 of a zero eigenvalue of Sxx, relative to the largest. One above this is not zero.
 _CLEAR = 1e-13
 
 
@@ -26,7 +26,7 @@ class EndToEnd(NamedTuple):
 
 
 def input_directions(Sxx):
-    """Return where the inputs lie, every input divided by its norm.
+    """Return the directions in which the inputs lie, with every input divided by its norm.
 
     Args:
         Sxx: (d, d), symmetric positive semidefinite.
@@ -36,7 +36,7 @@ def input_directions(Sxx):
 
     Raises:
         NotGenericError: if r is another one at the scale of the largest input. What is small there may be an input of
-            small norm, or what rounding has left of none. Only who made Sxx can know.
+            small norm, or the rounding of a zero. Only the maker of Sxx can know.
     """
     norms, C = correlations(Sxx)
     eigenvalues, U = np.linalg.eigh(C)
@@ -47,18 +47,19 @@ def input_directions(Sxx):
     if kept.sum() != clear or eigenvalues[0] < -1e-12 * eigenvalues[-1]:
         raise NotGenericError(
             f"small inputs cannot be told from rounding: the rank of Sxx is {clear} at the scale of the largest "
-            f"(eigenvalues above {_CLEAR:.0e} of its own), and {kept.sum()} if every input counts relative to its own "
-            "norm. Divide every input by its root mean square and multiply its weights in W_1 by it, which changes no "
-            "sign; or leave out those that are zero"
+            f"eigenvalue and {kept.sum()} if every input counts relative to its own norm. (At the former scale, what "
+            f"is below {_CLEAR:.0e} of the largest does not count.) Divide every input by its root mean square and "
+            "multiply its weights in W_1 by the same number, which changes no sign. Or leave out the inputs that are "
+            "zero"
         )
     return norms, eigenvalues[kept], U[:, kept]
 
 
 def end_to_end(weights, Sxy, directions, q):
-    """Return the EndToEnd of a network, and what must not be zero for W to have rank q.
+    """Return the EndToEnd of a network, and the numbers that must not be zero if W is to have rank q.
 
     The products start at the narrowest place, of q dimensions, and are kept orthonormal. So W has rank q if every step
-    has: the smallest singular value of each step counts relative to the norm of its weights.
+    has rank q. The smallest singular value of each step counts relative to the norm of its weights.
 
     Args:
         weights: [W_1, ..., W_L], W_l of shape (m_l, m_{l-1}).
@@ -86,10 +87,10 @@ def end_to_end(weights, Sxy, directions, q):
 
 
 def perturb(network, size, rng):
-    """Return the EndToEnd of a network whose weights, Sxx and Sxy are other ones by `size`, relative to their norms.
+    """Return the EndToEnd of a network whose weights, Sxx and Sxy are changed by `size`, relative to their norms.
 
-    Every input is divided by its norm, as in `input_directions`. In coordinates in which Sxx = 1 a change of a small
-    direction is as large as the direction was small.
+    Every input is divided by its norm, as in `input_directions`. In coordinates in which Sxx = 1, a change of a small
+    direction grows as much as the direction does.
 
     Args:
         network: EndToEnd.
@@ -97,23 +98,23 @@ def perturb(network, size, rng):
         rng: numpy.random.Generator.
     """
     factors, targets, roots = network
-    noise = lambda *shape: size * rng.normal(size=shape) / sum(np.sqrt(shape))  # of norm 1, nearly
+    noise = lambda *shape: size * rng.normal(size=shape) / sum(np.sqrt(shape))  # of norm `size`, nearly
     around = lambda matrix: matrix + np.linalg.norm(matrix, 2) * noise(*matrix.shape)
     change = noise(len(roots), len(roots)) / roots / roots[:, None]
-    half = (change + change.T) / 4  # what the square root of 1 + the symmetric part of the change adds to 1
+    half = (change + change.T) / 4  # (1 + S)^(1/2) = 1 + half, nearly, S the symmetric part of the change
     last = around(factors[-1] / roots) * roots
     moments = around(targets * roots) / roots
     return EndToEnd([*map(around, factors[:-1]), last + last @ half], moments - moments @ half, roots)
 
 
 def in_bases(network):
-    """Return the singular values of W, and Omega in bases of outputs and inputs that begin with its singular vectors.
+    """Return the singular values of W, and Omega in bases of outputs and inputs that begin with W's singular vectors.
 
     Args:
         network: EndToEnd.
 
     Returns:
-        (q,) and (K, r): in these bases W is their diagonal matrix, filled up with zeros.
+        (q,) and (K, r). In these bases W is the diagonal matrix of its singular values, filled up with zeros.
     """
     (first, *inner, last), targets, _ = network
     left, above = np.linalg.qr(first)
@@ -131,7 +132,7 @@ def _complete(basis):
 
 
 def _factors(path, q):
-    """Return [F_0 (m, q), F_1 (q, q), ..], whose product is that of the path's matrices, the last one first.
+    """Return [F_0 (m, q), F_1 (q, q), ..], whose product is that of the path's matrices, the last of them leftmost.
 
     The second result is a list of Decisive, the smallest singular value of every step.
     """

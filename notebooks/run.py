@@ -1,8 +1,8 @@
 """Run a notebook headless with other hyperparameters: `python notebooks/run.py NOTEBOOK [name=value ...]`.
 
-The names are those of the notebook's cell tagged `parameters`; values are Python literals, 50 or [5, 10], and strings
-where they are not, relu. The executed copy and its figures go to `results/<notebook>[-name=value...]/`; the output of
-the cell tagged `table` is printed.
+The names are those of the notebook's cell tagged `parameters`. Values are Python literals, such as 50 or [5, 10]. Any
+other text, such as relu, is a string. The executed copy and its figures go to `results/<notebook>[-name=value...]/`.
+The script prints the output of the cell tagged `table`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def parse(settings, known):
     """Return {name: value} for words 'name=value', all of whose names are known.
 
     Raises:
-        ValueError: for a word without '=' or a name that the notebook does not have; the message lists those it has.
+        ValueError: for a word without '=' or a name that the notebook does not have. The message lists those it has.
     """
     values = {}
     for setting in settings:
@@ -56,7 +56,7 @@ def table(notebook):
 
 
 def main(arguments=None):
-    """Run the notebook that the command line names; return 1, with the reason on stderr, if it cannot be."""
+    """Run the notebook that the command line names. Return 1, with the reason on stderr, if that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
     parser.add_argument("settings", nargs="*", metavar="name=value")
@@ -67,13 +67,13 @@ def main(arguments=None):
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    # One folder per setting, so that a run never writes over another one's results.
+    # Every setting has its own folder, so that a run never overwrites the results of another one.
     suffix = "".join(f"-{name}={value}".replace(" ", "").replace("/", "_") for name, value in values.items())
     folder = options.results / f"{options.notebook.stem}{suffix}"
     working, finished = folder / "unfinished.ipynb", folder / options.notebook.name
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        # The log level silences the kernel's remark that it listens on an unencrypted local port.
+        # At this log level the kernel does not remark that it listens on an unencrypted local port.
         notebook = papermill.execute_notebook(options.notebook, working, values, extra_arguments=["--log-level=40"])
     except papermill.PapermillExecutionError as error:
         print(f"error: {error.ename}: {error.evalue}\nThe notebook up to that cell: {working}", file=sys.stderr)

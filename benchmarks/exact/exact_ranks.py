@@ -1,6 +1,7 @@
 """Time and peak memory of the exact ranks, at the sizes of the first notebook and of the paper's width sweep.
 
-Each size is a fresh process; "first" counts compilation, "again" does not. Two primes each, the closed form as a guess.
+Each size is a fresh process. "First" counts compilation, "again" does not. Every call takes two primes and the closed
+form as a guess.
 
     python -m benchmarks.exact.exact_ranks [--dataset gaussian]
 """

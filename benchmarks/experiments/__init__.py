@@ -1,1 +1,1 @@
-"""The three ways to the ranks beside the original's and curvlinops'."""
+"""This project's ways to the ranks beside the original's and curvlinops'."""

@@ -1,6 +1,7 @@
 """The ranks by curvlinops-for-pytorch: its Hessian and Gauss-Newton operators, multiplied onto the identity matrix.
 
-H_f is their difference, since curvlinops has no operator for it. Batches as a whole, which is its fastest way.
+H_f is their difference, since curvlinops has no operator for it. All batches are joined into one, which is its fastest
+way.
 """
 
 import numpy as np

@@ -1,8 +1,10 @@
-"""The way of the paper's original notebook, kept as the thing to beat; written anew, with the same steps.
+"""The way of the paper's original notebook, kept as the thing to beat: written anew, with the same steps.
 
-`jax.hessian` of the loss and a forward-mode Jacobian per batch, nothing compiled as a whole; the functional Hessian as
-a difference; ranks by singular values at the default tolerance. Known faults of that way, which is why nothing but the
-benchmark uses it: memory of n x K x p and more, and a difference that cancels when residuals are small.
+It takes `jax.hessian` of the loss and a forward-mode Jacobian per batch, and nothing is compiled as a whole. The
+functional Hessian is a difference. Ranks count singular values at the default tolerance.
+
+Nothing but the benchmark uses this way, because of its known faults. It takes memory of n x K x p and more, and its
+difference cancels when residuals are small.
 """
 
 import jax

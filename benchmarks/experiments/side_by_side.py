@@ -1,7 +1,7 @@
 """Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's four ways.
 
-Each measurement is a fresh process, so that compile time counts and the peak memory is its own; imports and the making
-of data and weights come before the clock starts. The ways take turns, and the median of the repeats is printed.
+Each measurement is a fresh process, so that compile time counts and the peak memory is its own. The clock starts after
+the imports and the making of data and weights. The ways take turns, and the table has the median of the repeats.
 
     python -m benchmarks.experiments.side_by_side [--dataset gaussian]
 """
@@ -22,7 +22,7 @@ CLASSES, BATCH = 10, 10
 
 def main():
     """Print the table."""
-    # Imported here, since the processes that measure import this file too and none of them needs all of it.
+    # These are imported here because the processes that measure import this file too, and none needs all of them.
     import jax
     import numpy as np
 
@@ -78,7 +78,7 @@ def main():
 
 
 def describe(found):
-    """Return the ranks as text, with the gaps of those that have one."""
+    """Return the ranks as text, with their gaps if they have any."""
     found = found if isinstance(found, tuple) and not hasattr(found, "gap") else [found]
     gaps = "".join(f" {rank.gap:.0e}" for rank in found if hasattr(rank, "gap"))
     return f"{[getattr(rank, 'rank', rank) for rank in found]}{gaps}"

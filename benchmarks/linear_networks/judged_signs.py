@@ -1,4 +1,4 @@
-"""How small a margin may be: the signs of `linear_networks.inertia` judged by exact arithmetic, none declined.
+"""How small a margin may be: exact arithmetic judges the signs of `linear_networks.inertia`, with none declined.
 
     python -m benchmarks.linear_networks.judged_signs [--seconds 60] [--seed 0]
 
@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    np.seterr(all="ignore")  # with no margin declined, there are divisions by zero
+    np.seterr(all="ignore")  # since no margin is declined, some divisions are by zero
     threshold, general_position.UNDECIDED = general_position.UNDECIDED, 0.0
     rng = np.random.default_rng(options.seed)
     titles = "networks with", "right", "wrong", "largest margin of a wrong one", f"right below {threshold:.0e}"

@@ -1,4 +1,4 @@
-"""Gaussian probes and those of `probes`, with the same numbers of them: the gap and the time of the sketch of H_L.
+"""The gap and the time of the sketch of H_L, for Gaussian probes and for as many of `matrix_free.random_probes`.
 
 python -m benchmarks.matrix_free.probes_compared
 """
@@ -24,7 +24,10 @@ BLOCK = 64
 
 
 def gaussian(products, p, size, key):
-    """Return S for Gaussian probes, whose blocks are drawn anew for every product: memory stays O(b p + N^2)."""
+    """Return the sketch S for Gaussian probes, N = `size` of them.
+
+    Their blocks of b are drawn anew for every product, so that memory stays O(b p + N^2).
+    """
     draw = jax.jit(lambda j: jax.random.normal(jax.random.fold_in(key, j), (BLOCK, p)) / p**0.5)
     blocks, images = range(-(-size // BLOCK)), jax.jit(jnp.matmul)
     rows = []
@@ -35,7 +38,7 @@ def gaussian(products, p, size, key):
 
 
 def trigonometric(products, p, size, key):
-    """Return S for the probes of this project, tested at its first block."""
+    """Return S for the probes of this project, whose first block is also used to test the operator."""
     return symmetric_sketch(products, probes(p, key), size)
 
 

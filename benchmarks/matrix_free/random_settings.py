@@ -1,4 +1,4 @@
-"""Matrix-free ranks beside dense ones, and both judged by exact ones, over random settings.
+"""Matrix-free ranks beside dense ones over random settings, where exact ranks judge both.
 
 Every network is compiled anew, which takes some ten seconds, and used for several draws of weights and data.
 
@@ -23,7 +23,7 @@ def main():
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     rng, found = np.random.default_rng(options.seed), []
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C gives the figures of the settings so far
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C prints the counts of the settings so far
         for network in range(options.settings // options.draws):
             new = compare(rng, draws=options.draws)
             found += new
@@ -35,7 +35,7 @@ def main():
                         flush=True,
                     )
             if network % 20 == 19:
-                jax.clear_caches()  # the programs of other settings: a hundred megabytes, not wanted again
+                jax.clear_caches()  # the programs of past settings take a hundred megabytes and are not needed again
     differ = [c for c in found if c.dense.rank != c.sketched.rank]
     clear, judged = [c for c in found if c.dense.gap > 1e4], [c for c in found if c.exact is not None]
     print(f"{len(found) // 3} settings, {len(found)} matrices; dense gap above 1e4: {len(clear)}")

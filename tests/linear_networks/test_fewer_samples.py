@@ -46,7 +46,7 @@ def test_inputs_that_are_zero():
     [("cross", "linear", False), ("cosh", "linear", False), ("mse", "relu", False), ("mse", "linear", True)],
 )
 def test_other_losses_and_networks_are_refused(loss_name, activation, bias):
-    with pytest.raises(ValueError, match=r"only a linear network without biases under the squared loss"):
+    with pytest.raises(ValueError, match=r"Only a linear network without biases under the squared loss"):
         sufficient_samples(get_loss(loss_name), *network(activation, bias), [samples(50)])
 
 

@@ -1,6 +1,6 @@
 """Linear networks of integers, whose Hessians and signs are known by exact arithmetic.
 
-The networks are made to be difficult: by their kind, or by bisection, which finds points next to a change of the signs.
+The networks are made to be difficult: by their kind, or by bisection, which finds points next to a change of signs.
 """
 
 import functools
@@ -12,14 +12,12 @@ import numpy as np
 from linear_networks import general_position, inertia
 from tests.oracles import linear_hessians
 
-MOVING = "plain", "scaled inputs", "scaled weights", "small residuals", "large"  # between which there are sign changes
-
+# Between networks of the kinds in MOVING the signs change, so that bisection finds a change. Networks of the kinds in
+# EXCEPTIONAL are at or near points where signs are undecided.
+MOVING = "plain", "scaled inputs", "scaled weights", "small residuals", "large"
 EXCEPTIONAL = "one scaled input", "low rank", "equal loops", "deficient"
-
 KINDS = *MOVING, *EXCEPTIONAL
-
-SCALE = 2**40  # the points of a line between two arrays of integers
-
+SCALE = 2**40  # number of steps on a line from one array of integers to another
 DECLINED = general_position.NotGenericError, np.linalg.LinAlgError, ValueError
 
 
@@ -38,8 +36,9 @@ def hessians(weights, inputs, targets):
 def exact_inertia(matrix):
     """Return the numbers of positive, negative and zero eigenvalues of a symmetric matrix of integers.
 
-    All roots of its characteristic polynomial are real, so that by Descartes' rule of signs the positive ones are as
-    many as the sign changes of its coefficients; the zero ones are as many as the coefficients that vanish at the end.
+    All roots of its characteristic polynomial are real. So by Descartes' rule of signs, the number of positive ones is
+    that of the sign changes of its coefficients. The number of zero ones is that of the coefficients that vanish at the
+    end.
     """
     coefficients = flint.fmpz_mat([[int(x) for x in row] for row in matrix]).charpoly().coeffs()
     nonzero = [c > 0 for c in coefficients if c != 0]
@@ -62,14 +61,14 @@ def random_network(rng, kind):
     inputs, targets = integers(-3, 3, n, sizes[0]), integers(-9, 9, n, sizes[-1])
     if kind == "scaled inputs":
         inputs = inputs * powers(4, sizes[0])
-    if kind == "one scaled input":  # up to where float64 cannot tell it from rounding
+    if kind == "one scaled input":  # so large that float64 cannot always tell the others from rounding
         inputs[:, 0] *= 10 ** int(rng.integers(4, 12))
     if kind == "scaled weights":
         weights = [W * powers(2, W.shape[1]) for W in weights]
     if kind == "deficient":
         W = weights[int(rng.integers(layers))]
         W[-1] = W[0] * int(rng.integers(-2, 3))
-    if kind == "equal loops":  # weights that are diagonal, of ones
+    if kind == "equal loops":  # diagonal weights of 0 and +-1
         weights = [
             np.eye(*W.shape, dtype=object).astype(int).astype(object) * integers(-1, 1, len(W), 1) for W in weights
         ]
@@ -91,17 +90,18 @@ def signs(weights, inputs, targets):
 
 
 def next_to_a_sign_change(rng, kind):
-    """Yield networks of integers at distances from 1e-1 to 1e-13, relative, on both sides of a change of signs.
+    """Yield networks of integers at relative distances from 1e-1 to 1e-13, on both sides of a change of signs.
 
     One of the arrays, the targets or the weights of a layer, moves on a line between two arrays of integers. If the
-    signs differ at its ends, bisection finds a point where they change. Where a layer, instead of having the numbers
-    W + t D / SCALE, has SCALE W + t D, and the targets are multiplied by SCALE too, the signs are the same.
+    signs differ at its ends, bisection finds a point where they change. On the line a layer is
+    W + t D / SCALE. To stay with integers it is SCALE W + t D here, and the targets are multiplied by SCALE too. The
+    signs are the same.
     """
     while True:
         weights, inputs, targets = random_network(rng, kind)
         which = int(rng.integers(-1, len(weights)))  # -1: the targets
         old = weights[which] if which >= 0 else targets
-        sizes = np.maximum(abs(old).max(axis=0) // 5, 1)  # each column changes by its own size
+        sizes = np.maximum(abs(old).max(axis=0) // 5, 1)  # each column changes in proportion to its own entries
         change = rng.integers(-9, 10, size=old.shape).astype(object) * sizes
         at = functools.partial(_moved, weights, inputs, targets, which, change)
         low, high = 0, SCALE
@@ -117,7 +117,7 @@ def next_to_a_sign_change(rng, kind):
 
 
 def _moved(weights, inputs, targets, which, change, step):
-    """Return a network with the signs of the one in which `change` step / SCALE is added to one array."""
+    """Return a network with the signs of the one that has `change` step / SCALE added to one array."""
     scaled = [SCALE * W if i == which % len(weights) else W for i, W in enumerate(weights)]
     targets = SCALE * targets
     if which < 0:

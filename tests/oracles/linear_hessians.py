@@ -1,14 +1,15 @@
 """Hessians of deep linear networks, written out: no automatic differentiation, no reduction.
 
-f(x) = (..(x W_1 + b_1) .. W_L + b_L) is linear in each W_l and each b_l. So the derivatives are products of the others:
-with h_k the inputs of layer k and B_k = W_{k+1} .. W_L,
+f(x) = (..(x W_1 + b_1) .. W_L + b_L) is linear in each W_l and each b_l. So the derivatives are products of the others.
+Let h_k be the inputs of layer k and B_k = W_{k+1} .. W_L. Then
 
     df = sum_k (h_k dW_k + db_k) B_k,        d^2 f = 2 sum_{k<l} (h_k dW_k + db_k) W_{k+1} .. W_{l-1} dW_l B_l.
 
-A loss enters by its gradients alpha_i and its K x K Hessians S_i in the outputs alone, whatever they are.
+Any loss enters only by its gradients alpha_i and its K x K Hessians S_i in the outputs.
 
-The arithmetic is that of the arrays, floats or Python's integers, or that of residues modulo the prime P. A rank modulo
-P is at most the rank of the same matrix of integers, and smaller only by an accident of probability some p / P.
+The arithmetic is that of the arrays (floats or Python's integers), or that of residues modulo the prime P. A rank
+modulo P is at most the rank of the same matrix of integers. It is smaller only by chance, with a probability of some
+p / P.
 """
 
 import functools
@@ -57,7 +58,7 @@ def table(matrix):
 
 
 def inputs_of_layers(weights, biases, inputs, modulus=P):
-    """Return [h_1, ..., h_L, f] for samples in rows; without biases if `biases` is None."""
+    """Return [h_1, ..., h_L, f] for samples in rows. There are no biases if `biases` is None."""
     multiply, reduce = _arithmetic(modulus)
     outputs = [inputs]
     for layer, W in enumerate(weights):
@@ -74,13 +75,13 @@ def hessians(weights, biases, inputs, alpha, S=None, modulus=P):
         biases: [b_1, ..., b_L], or None.
         inputs: (n, d).
         alpha: (n, K), gradients of the loss in the outputs.
-        S: (n, K, K), its Hessians; None for identities, those of the squared loss.
+        S: (n, K, K), Hessians of the loss in the outputs. None stands for identities, those of the squared loss.
         modulus: P, or None for the arithmetic of the arrays.
     """
     multiply, reduce = _arithmetic(modulus)
     layers, dtype = len(weights), weights[0].dtype
     h = inputs_of_layers(weights, biases, inputs, modulus)[:-1]
-    if biases is not None:  # the bias is one more row of the weights, that of an input 1
+    if biases is not None:  # a bias is one more row of the weights, for an input that is always 1
         h = [np.concatenate([rows, np.ones((len(rows), 1), dtype)], axis=1) for rows in h]
     between = lambda k, j: functools.reduce(multiply, weights[k + 1 : j], np.eye(weights[k].shape[1], dtype=dtype))
     B = [between(k, layers) for k in range(layers)]
@@ -91,7 +92,7 @@ def hessians(weights, biases, inputs, alpha, S=None, modulus=P):
         for j in range(k + 1, layers):
             left = multiply(multiply(B[j], alpha.T), h[k])  # (m_j, m_{k-1} (+ 1))
             C = between(k, j)
-            # entry [(a, b), (c, d)] = left[d, a] C[b, c]; the bias b_j multiplies no h_j, hence zeros
+            # The entry [(a, b), (c, d)] is left[d, a] C[b, c]. The bias b_j multiplies no h_j, hence the zeros.
             block = reduce(left.T[:, None, None, :] * C[None, :, :, None])
             if biases is not None:
                 block = np.concatenate([block, np.zeros_like(block[:, :, :1])], axis=2)
@@ -107,7 +108,7 @@ def hessians(weights, biases, inputs, alpha, S=None, modulus=P):
 
 
 def _arithmetic(modulus):
-    """Return the product of two matrices, and what reduces the entries of one."""
+    """Return two functions: the product of two matrices, and the reduction of a matrix's entries."""
     if modulus is None:
         return np.matmul, lambda array: array
     return lambda a, b: matmul(a, b, modulus), lambda array: array % modulus

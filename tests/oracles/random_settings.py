@@ -1,7 +1,7 @@
-"""Matrix-free ranks beside dense ones, and both judged by exact ones, at a random setting.
+"""Matrix-free ranks beside dense ones at a random setting, where exact ranks judge both.
 
 Depth, widths, activation, loss, biases, data and the guess are drawn. Exact ranks exist for linear, relu and leaky_relu
-networks under the squared loss; they are found up to p = 300.
+networks under the squared loss. They are found up to p = 300.
 """
 
 import contextlib
@@ -30,7 +30,13 @@ class Comparison(NamedTuple):
 
 
 def compare(rng, largest=1500, draws=1):
-    """Return the Comparisons of the three matrices of a random network, for some draws of its weights and data."""
+    """Return the Comparisons of the three matrices of a random network, for some draws of its weights and data.
+
+    Args:
+        rng: numpy.random.Generator.
+        largest: number of parameters at most; 100 at least.
+        draws: number of draws.
+    """
     p = largest + 1
     while not 100 <= p <= largest:
         dim, outputs = (int(rng.integers(*limits)) for limits in [(4, 40), (2, 8)])
@@ -56,7 +62,7 @@ def compare(rng, largest=1500, draws=1):
         sketched = sketched_ranks(loss, apply_fn, params, batches, guess, jax.random.key(rng.integers(2**31)))
         exact = [None] * 3
         if has_exact:
-            with contextlib.suppress(UndecidedError):  # a unit on its kink: no Hessian
+            with contextlib.suppress(UndecidedError):  # a unit sits on its kink: there is no Hessian
                 exact = [rank.rank for rank in exact_ranks(loss, apply_fn, params, [(inputs, targets)], guess)]
         for name, *row in zip(HessianTriple._fields, dense, sketched, exact, strict=True):
             found.append(Comparison(f"{setting}, {name}", *row))
