@@ -10,10 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import platformdirs
-import torch
-import torchvision
-from sklearn.datasets import load_digits
-from torchvision.transforms.v2 import functional as transforms
 
 import checks
 
@@ -108,16 +104,24 @@ def _select(name, split, loaded, n, dim, classes):
             f"n_{split}={n} is more than the {len(chosen)} {split} images that {name} has of the {max(classes, 2)} "
             f"classes chosen; choose n_{split} <= {len(chosen)}"
         )
-    pixels, side = _luma(images[chosen[:n]], white), math.isqrt(dim)
-    if n:
-        pixels = transforms.resize(pixels, [side, side], antialias=True)
-    return pixels.numpy().reshape(n, dim), labels[chosen[:n]]
+    return _shrink(images[chosen[:n]], white, math.isqrt(dim)).reshape(n, dim), labels[chosen[:n]]
 
 
-def _luma(images, white):
-    """Return pixels (n, C, h, w) in 0..white as a float64 tensor (n, 1, h, w) in [0, 1]."""
+# The imports stand where they are needed: together they take three seconds, and many a network takes less.
+
+
+def _shrink(images, white, side):
+    """Return images (n, C, h, w) with pixels in 0..white as float64 (n, 1, side, side) in [0, 1]."""
+    import torch
+
     pixels = torch.from_numpy(images).to(torch.float64) / white
-    return transforms.rgb_to_grayscale(pixels) if pixels.shape[1] == 3 else pixels
+    if pixels.shape[1] == 3:
+        from torchvision.transforms.v2.functional import rgb_to_grayscale
+
+        pixels = rgb_to_grayscale(pixels)
+    if len(pixels) and pixels.shape[2:] != (side, side):
+        pixels = torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+    return pixels.numpy()
 
 
 def _encode(labels, classes):
@@ -127,6 +131,8 @@ def _encode(labels, classes):
 
 def _digits(train):
     """Return images (n, C, h, w), labels (n,), and the value of a white pixel: what every loader returns."""
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     part = slice(None, 1437) if train else slice(1437, None)
     return digits.images[part, None], digits.target[part], 16
@@ -134,6 +140,8 @@ def _digits(train):
 
 def _torchvision(name):
     def load(train):
+        import torchvision
+
         folder = Path(os.environ.get("HESSIAN_DATA") or home() / "downloads")
         source = getattr(torchvision.datasets, name)
         try:
