@@ -53,7 +53,7 @@ def rank_list(measured, data_rank=None):
         rank(H_f)      =        2   gap 5e+00   not well determined
         rank(H_o)      =        2   gap 2e+15   well determined
     """
-    rows = [] if data_rank is None else [("rank(Sigma) = r", data_rank)]
+    rows = [] if data_rank is None else [("rank(Sigma), r", data_rank)]
     rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
     lines = []
     for name, found in rows:
