@@ -74,13 +74,10 @@ def dense_hessians(loss, apply_fn, params, batches):
     check_memory(num_params(params))
     loss_params = losses.of_params(loss, apply_fn)
     functional = outer = total = None
-    for inputs, targets in batches:
-        batch = params, np.asarray(inputs), np.asarray(targets)
-        functional = _add(functional, functional_hessian(loss, apply_fn, *batch))
-        outer = _add(outer, outer_prod(loss, apply_fn, *batch))
-        total = _add(total, loss_hessian(loss_params, *batch))
-    if total is None:
-        raise ValueError("batches is empty: there are no samples to sum over")
+    for batch in each_batch(batches):
+        functional = _add(functional, functional_hessian(loss, apply_fn, params, *batch))
+        outer = _add(outer, outer_prod(loss, apply_fn, params, *batch))
+        total = _add(total, loss_hessian(loss_params, params, *batch))
     return HessianTriple(functional, outer, total)
 
 
@@ -206,6 +203,20 @@ def check_memory(p, matrices=5):
         "matrix, by matrix_free.sketched_ranks (see notebooks/large_networks.ipynb). For H_L alone, take "
         "matrix_free.sketched_rank with matrix_free.loss_operator",
     )
+
+
+def each_batch(batches):
+    """Yield the batches as pairs of NumPy arrays (inputs, targets).
+
+    Raises:
+        ValueError: at the end, if there was no sample in them.
+    """
+    samples = 0
+    for inputs, targets in batches:
+        samples += len(inputs)
+        yield np.asarray(inputs), np.asarray(targets)
+    if not samples:
+        raise ValueError("batches is empty: there are no samples to sum over")
 
 
 def check_arguments(params, inputs, targets, apply_fn=None):

@@ -172,9 +172,7 @@ _MATVECS = HessianTriple(hessians.functional_matvec, hessians.outer_matvec, hess
 
 def _products(loss, apply_fn, params, batches):
     """Return, for each matrix, the function (vectors (b, p) int64, prime) -> H vectors (b, p) int64, NumPy."""
-    batches = [(np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches]
-    if not batches:
-        raise ValueError("batches is empty: there are no samples to sum over")
+    batches = list(hessians.each_batch(batches))
     for inputs, targets in batches:
         hessians.check_arguments(params, inputs, targets, apply_fn)
 

@@ -49,9 +49,7 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     keep = sorted({checks.integer("keep", step, minimum=0) for step in keep})
     if not keep or keep[-1] > steps:
         raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
-    batches = [(np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches]
-    if not batches:
-        raise ValueError("batches is empty: there are no samples to sum over")
+    batches = list(hessians.each_batch(batches))
     for inputs, targets in batches:
         hessians.check_arguments(params, inputs, targets, apply_fn)
     record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 import checks
+from hessians import each_batch
 from ranks import default_rtol
 
 
@@ -30,8 +31,7 @@ def moments(batches):
         ([[2.0, 1.0], [1.0, 5.0]], [[2.0], [7.0]])
     """
     Sxx = Sxy = None
-    for batch in batches:
-        inputs, targets = (np.asarray(part) for part in batch)
+    for inputs, targets in each_batch(batches):
         checks.float64(inputs=inputs, targets=targets)
         checks.finite(inputs=inputs, targets=targets)
         if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets):
@@ -41,8 +41,6 @@ def moments(batches):
             )
         sums = inputs.T @ inputs, inputs.T @ targets
         Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
-    if Sxx is None:
-        raise ValueError("batches is empty: there are no samples to sum over")
     return Sxx, Sxy
 
 

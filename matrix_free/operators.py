@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import losses
-from hessians import check_arguments, functional_matvec, linearized, loss_matvec, outer_matvec
+from hessians import check_arguments, each_batch, functional_matvec, linearized, loss_matvec, outer_matvec
 
 
 def loss_operator(loss, apply_fn, params, batches):
@@ -88,14 +88,11 @@ def _over_batches(product, loss, apply_fn, params, batches, add=sum):
         raise TypeError("batches can be gone through only once, and every product needs them; pass a list or a loader")
     # Arrays on the host can join vectors on any device.
     params = jax.tree.map(np.asarray, params)
-    arrays = lambda: ((np.asarray(inputs), np.asarray(targets)) for inputs, targets in batches)
-    samples = 0
-    for inputs, targets in arrays():
+    for inputs, targets in each_batch(batches):
         check_arguments(params, inputs, targets, apply_fn)
-        samples += len(inputs)
-    if not samples:
-        raise ValueError("batches is empty: there are no samples to sum over")
-    return lambda vectors: add([_block(product, loss, apply_fn, params, *batch, vectors) for batch in arrays()])
+    return lambda vectors: add(
+        [_block(product, loss, apply_fn, params, *batch, vectors) for batch in each_batch(batches)]
+    )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

@@ -133,6 +133,13 @@ def test_batch_size_and_order_of_the_samples_do_not_matter(loss_name):
             assert_allclose(summed, matrix, atol=1e-13)
 
 
+@pytest.mark.parametrize("batches", [[], [(np.zeros((0, 5)), np.zeros((0, 3)))]], ids=["none", "one without samples"])
+def test_no_samples(batches):
+    loss, apply_fn, params, _, _ = problem()
+    with pytest.raises(ValueError, match="batches is empty: there are no samples to sum over"):
+        dense_hessians(loss, apply_fn, params, batches)
+
+
 def test_the_blocks_of_unit_vectors_do_not_matter(monkeypatch):
     """p = 41 does not divide into blocks of 10; the last one overlaps the one before."""
     loss, apply_fn, params, inputs, targets = problem(units=(4, 3))
