@@ -1,26 +1,42 @@
 # make run      install into .venv, execute the notebook headless, print measured beside predicted ranks
 #               with other hyperparameters: make run dataset=MNIST loss_name=cross widths="[20, 20]"
+#               another notebook, and another folder to write to: make run NOTEBOOK="my copy.ipynb" RESULTS=/tmp/results
 # make lab      the same environment, the notebook open in JupyterLab
 # make test     the tests
 # make lint     ruff, over modules, tests and notebooks
 # make notebooks  execute the committed notebooks in place, and redraw the README's picture
 # make benchmark  the original's way, curvlinops and this project, side by side; the ways of this project judged
+#               a first look, in two minutes: make benchmark SMALL=yes
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 NOTEBOOK ?= notebooks/hessian_rank.ipynb
+RESULTS ?= results
 BIN = .venv/bin
 READY = .venv/ready
+GOALS = run lab test lint notebooks benchmark
 
-# name=value words of the command line that are not make's own are hyperparameters
-SETTINGS = $(filter-out PYTHON=% NOTEBOOK=%,$(MAKEOVERRIDES))
+ifneq ($(filter-out $(GOALS) $(READY),$(MAKECMDGOALS)),)
+$(error $(filter-out $(GOALS) $(READY),$(MAKECMDGOALS)): neither one of '$(GOALS)' nor name=value. \
+Put a value with spaces in quotes: make run dataset=MNIST widths="[3, 20]")
+endif
 
-.PHONY: run lab test lint notebooks benchmark
+# notebooks/run.py reads the hyperparameters from MAKEFLAGS, where they stand as they were typed. Make would expand a $ in
+# them to hand them on to the commands, so they are not handed on. The names of notebook and folder are, unexpanded. (In
+# MAKEOVERRIDES a backslash stands before spaces and backslashes: without these, every setting is one word.)
+override NOTEBOOK := $(value NOTEBOOK)
+override RESULTS := $(value RESULTS)
+export NOTEBOOK RESULTS
+empty :=
+TYPED = $(subst \$(empty) ,_,$(subst \\,_,$(MAKEOVERRIDES)))
+unexport $(filter-out NOTEBOOK RESULTS,$(foreach word,$(TYPED),$(firstword $(subst =, ,$(word)))))
+
+.PHONY: $(GOALS)
 
 run: $(READY)
-	@$(BIN)/python notebooks/run.py $(NOTEBOOK) $(SETTINGS)
+	@$(BIN)/python notebooks/run.py --make "$$NOTEBOOK" --results "$$RESULTS"
 
 lab: $(READY)
-	$(BIN)/jupyter lab $(NOTEBOOK)
+	$(BIN)/jupyter lab "$$NOTEBOOK"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
@@ -36,16 +52,17 @@ notebooks: $(READY)
 	cp results/hessian_rank/figure-2.png docs/spectra.png
 
 benchmark: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	$(BIN)/python -m benchmarks.experiments.side_by_side
-	$(BIN)/python -m benchmarks.matrix_free.random_settings
-	$(BIN)/python -m benchmarks.matrix_free.probes_compared
-	$(BIN)/python -m benchmarks.exact.exact_ranks
-	$(BIN)/python -m benchmarks.linear_networks.judged_signs
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.experiments.side_by_side $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.matrix_free.random_settings $(if $(SMALL),--settings 1 --draws 1)
+	$(BIN)/python -m benchmarks.matrix_free.probes_compared $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.exact.exact_ranks $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.linear_networks.judged_signs $(if $(SMALL),--seconds 1)
+	$(BIN)/python -m benchmarks.notebooks.random_hyperparameters $(if $(SMALL),--settings 10)
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'
 	@echo "Installing into .venv (once, several GB, a few minutes) ..."
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $(READY)

@@ -1,42 +1,114 @@
 """Run a notebook headless with other hyperparameters: `python notebooks/run.py NOTEBOOK [name=value ...]`.
 
-The names are those of the notebook's cell tagged `parameters`. Values are Python literals, such as 50 or [5, 10]. Any
-other text, such as relu, is a string. The executed copy and its figures go to `results/<notebook>[-name=value...]/`.
-The script prints the output of the cell tagged `table`.
+The names are those of the notebook's cell tagged `parameters`, and the values are of the kind that they have there. The
+executed copy and its figures go to `results/<notebook>[-name=value...]/`. The script prints the output of the cell
+tagged `table`.
 """
 
 import argparse
-import ast
 import base64
+import hashlib
+import logging
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
-import papermill
+from command_line import hyperparameters, parse, words_of_make
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
+_LONGEST = 150  # bytes of a folder's name: file systems take 255
 
 
-def parse(settings, known):
-    """Return {name: value} for words 'name=value', all of whose names are known.
+def main(arguments=None):
+    """Run the notebook that the command line names. Return 1, with the reason on stderr, if that fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", type=_path)
+    parser.add_argument("settings", nargs="*", metavar="name=value")
+    parser.add_argument("--results", type=_path, default=RESULTS, help="folder for what is written")
+    parser.add_argument("--make", action="store_true", help="take the settings from the command line of make as well")
+    options = parser.parse_args(arguments)
+    words = options.settings + (words_of_make(os.environ.get("MAKEFLAGS", "")) if options.make else [])
+    kept = []
+    try:
+        run(options.notebook, words, options.results, kept.append)
+    except KeyboardInterrupt:
+        print("\nInterrupted", *_kept(kept), sep="\n", file=sys.stderr)
+        return 130  # what a shell expects after Ctrl-C
+    except Exception as error:
+        print(f"\nerror: {_reason(error)}", *_kept(kept), sep="\n", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(path, words, results, keep):
+    """Execute a notebook with the settings `words`, and print its table and where the rest is.
+
+    Args:
+        path: of the notebook.
+        words: list of str, name=value.
+        results: folder for what is written.
+        keep: called with the path of the unfinished copy, as soon as there is one.
 
     Raises:
-        ValueError: for a word without '=' or a name that the notebook does not have. The message lists those it has.
+        ValueError: for a notebook that cannot be read, or for bad words.
+        OSError: if the results cannot be written.
+        papermill.PapermillExecutionError: if a cell raises an error.
+        nbclient.exceptions.DeadKernelError: if the kernel dies.
     """
-    values = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or name not in known:
-            raise ValueError(f"{setting!r} sets no hyperparameter of the notebook; write name=value, name in {known}")
-        values[name] = _literal(value)
-    return values
+    import papermill  # here, and not above: it takes a second, in which Ctrl-C must end quietly too
 
-
-def _literal(text):
+    for logger in ("papermill", "traitlets"):  # what they and nbclient log is said again by what they raise
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    notebook = _read(path)
+    values = parse(words, hyperparameters(notebook))
+    folder = results / folder_name(path.stem, values)
+    working, finished = folder / "unfinished.ipynb", folder / path.name
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        folder.mkdir(parents=True, exist_ok=True)
+        keep(working)
+        # At this log level the kernel does not remark that it listens on an unencrypted local port, or is interrupted.
+        executed = papermill.execute_notebook(str(path), str(working), values, extra_arguments=["--log-level=50"])
+        shutil.move(working, finished)
+        figures = save_figures(executed, folder)
+    except OSError as error:
+        raise OSError(
+            f"results cannot be written to {folder}: {error.strerror or error}. Make room or mend that folder, or name "
+            "another one: make run RESULTS=/tmp/results, or notebooks/run.py --results"
+        ) from error
+    print(f"\n{table(executed)}\nExecuted notebook: {finished}")
+    if figures:
+        print(f"Figures: {', '.join(map(str, figures))}")
+
+
+def _read(path):
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise ValueError(f"the notebook {path} cannot be read: {error.strerror}; look at its name") from error
+    except Exception as error:  # of many kinds: nbformat expects JSON of a certain form
+        raise ValueError(f"{path} is no Jupyter notebook, or a damaged one: {type(error).__name__}") from error
+
+
+def folder_name(stem, values):
+    """Return the name of the folder for a notebook and its hyperparameters, a different one for every setting.
+
+    So a run never overwrites the results of another one. Where a name would be too long, or would hold characters that
+    file names should not, a part of it is replaced by a digest of the whole.
+
+    Example:
+        >>> folder_name("hessian_rank", {"widths": [20, 20], "loss_name": "cross"})
+        'hessian_rank-widths=[20,20]-loss_name=cross'
+    """
+    whole = stem + "".join(f"-{name}={value}".replace(" ", "") for name, value in values.items())
+    plain = re.sub(r"[^\w\-=\[\],.'+()]", "_", whole)
+    if plain == whole.replace(" ", "_") and len(plain.encode()) <= _LONGEST:
+        return plain
+    digest = hashlib.sha256(repr((stem, values)).encode()).hexdigest()[:10]
+    return plain.encode()[:_LONGEST].decode(errors="ignore") + "-" + digest
 
 
 def save_figures(notebook, folder):
@@ -55,33 +127,26 @@ def table(notebook):
     return "".join(output.get("text", "") for cell in cells for output in cell.outputs)
 
 
-def main(arguments=None):
-    """Run the notebook that the command line names. Return 1, with the reason on stderr, if that fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("settings", nargs="*", metavar="name=value")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what is written")
-    options = parser.parse_args(arguments)
-    try:
-        values = parse(options.settings, list(papermill.inspect_notebook(options.notebook)))
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    # Every setting has its own folder, so that a run never overwrites the results of another one.
-    suffix = "".join(f"-{name}={value}".replace(" ", "").replace("/", "_") for name, value in values.items())
-    folder = options.results / f"{options.notebook.stem}{suffix}"
-    working, finished = folder / "unfinished.ipynb", folder / options.notebook.name
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        # At this log level the kernel does not remark that it listens on an unencrypted local port.
-        notebook = papermill.execute_notebook(options.notebook, working, values, extra_arguments=["--log-level=40"])
-    except papermill.PapermillExecutionError as error:
-        print(f"error: {error.ename}: {error.evalue}\nThe notebook up to that cell: {working}", file=sys.stderr)
-        return 1
-    shutil.move(working, finished)
-    figures = save_figures(notebook, folder)
-    print(f"\n{table(notebook)}\nExecuted notebook: {finished}\nFigures: {', '.join(map(str, figures))}")
-    return 0
+def _path(text):
+    return Path(os.path.expanduser(text))
+
+
+def _kept(paths):
+    return [f"The notebook up to that cell: {path}" for path in paths if path.exists()]
+
+
+def _reason(error):
+    """Return what is wrong, and what to do."""
+    if hasattr(error, "evalue"):  # papermill's: a cell raised it
+        return f"{error.ename}: {error.evalue}"
+    if type(error).__name__ == "DeadKernelError":
+        return (
+            "the notebook's kernel died, most likely because memory ran out; choose smaller widths, a smaller dim or "
+            "fewer samples, or close other programs"
+        )
+    if type(error).__name__ == "NoSuchKernel":
+        return f"the notebook's kernel {error.name!r} is not installed; open it with make lab, and choose another"
+    return str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -1,0 +1,193 @@
+"""notebooks/run.py and `make run`: settings arrive as typed, and what goes wrong takes one line."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+# `run` is the script, notebooks/run.py
+from run import folder_name
+
+from tests.conftest import ROOT
+
+CELLS = {
+    "parameters": "text = 'none'\nnumbers = [1]\nwait = 0.0\ndie = False",
+    "work": "import os, time\ntime.sleep(wait)\nif die: os.kill(os.getpid(), 9)",
+    "table": "print(ascii(text), numbers)",
+}
+
+
+def write_notebook(path, kernel="python3"):
+    """Write a notebook of three cells that does nothing but say what its parameters are."""
+    cells = [nbformat.v4.new_code_cell(source, metadata={"tags": [tag]}) for tag, source in CELLS.items()]
+    metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+def start(*arguments, **options):
+    command = [sys.executable, str(ROOT / "notebooks" / "run.py"), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def run(*arguments, **options):
+    """Return the exit status, what was printed, and the lines of the errors without the progress bar."""
+    return ended(start(*arguments, **options))
+
+
+def ended(process):
+    printed, errors = process.communicate(timeout=120)
+    lines = [line for line in errors.splitlines() if line.strip() and "Executing:" not in line]
+    return process.returncode, printed, lines
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that types a command of make, in the environment that runs these tests."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    ready = tmp_path / "ready"
+    ready.touch()  # newer than requirements.txt: make finds its environment complete
+
+    def typed(*words):
+        command = ["make", f"BIN={Path(sys.executable).parent}", f"READY={ready}", *words]
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+    return typed
+
+
+@pytest.fixture
+def results(request):
+    """Let `make run` write to results/, as it does for a reader, and clean up after it."""
+    name = f"made for a test {os.getpid()}"
+    yield name
+    for folder in (ROOT / "results").glob(name.replace(" ", "_") + "*"):
+        shutil.rmtree(folder)
+
+
+def test_settings_reach_python_as_they_were_typed(make, tmp_path, results):
+    notebook = write_notebook(tmp_path / f"{results}.ipynb")
+    text = (
+        f"""["a", 'b']; touch {tmp_path}/1 # $(shell touch {tmp_path}/2) `touch {tmp_path}/3` $HOME $$ \\ "é" (3, 4)"""
+    )
+    found = make("run", f"NOTEBOOK={notebook}", f"text={text}", "numbers=(3, 4)")
+    assert found.returncode == 0, found.stderr
+    assert f"{text!a} [3, 4]" in found.stdout
+    assert f"{results}.ipynb" in found.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{results}.ipynb", "ready"]  # no command was run
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "MNIST"], "*** MNIST: neither one of 'run lab test lint notebooks benchmark' nor name=value."),
+        (["run", "widths=[3,", "20]"], '20]: neither one of .* widths="[3, 20]"'),
+        (["run", "foo=1; cmd"], "error: 'foo=1; cmd' sets no hyperparameter of the notebook"),
+        (["run", "n_train=ten"], "error: n_train must be a whole number, got 'ten'; type n_train=50"),
+        (["run", "seed=abc"], "error: seed must be a whole number, got 'abc'; type seed=1"),
+        (["run", "widths=20,20"], "error: widths must be a list of whole numbers .* type widths='[20, 20]'"),
+        (["run", "bias=maybe"], "error: bias must be True or False, got 'maybe'; type bias=False"),
+        (["run", "NOTEBOOK=no such.ipynb"], "error: the notebook no such.ipynb cannot be read: No such file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_make_refuses_before_anything_runs(make, words, message):
+    found = make(*words)
+    assert found.returncode == 2
+    assert "Executing" not in found.stderr
+    assert "Traceback" not in found.stderr
+    rest = found.stderr
+    for part in message.split(".*"):
+        assert part in rest
+        rest = rest.partition(part)[2]
+
+
+def test_a_kernel_that_dies(tmp_path):
+    status, _, errors = run(write_notebook(tmp_path / "a.ipynb"), "die=yes", "--results", tmp_path)
+    assert status == 1
+    assert errors[0].startswith("error: the notebook's kernel died, most likely because memory ran out; choose smaller")
+    assert errors[1:] == [f"The notebook up to that cell: {tmp_path / 'a-die=True' / 'unfinished.ipynb'}"]
+
+
+@pytest.mark.parametrize("after", [0.2, 0.8, None], ids=["importing", "starting the kernel", "in a cell"])
+def test_an_interrupt_ends_quietly_with_what_was_kept(after, tmp_path):
+    unfinished = tmp_path / "a-wait=60.0" / "unfinished.ipynb"
+    process = start(write_notebook(tmp_path / "a.ipynb"), "wait=60", "--results", tmp_path)
+    deadline = time.monotonic() + 60
+    # In a cell: the first cell's execution count has been written.
+    while after is None and not (unfinished.exists() and '"execution_count": 2' in unfinished.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(after or 0)
+    process.send_signal(signal.SIGINT)
+    status, printed, errors = ended(process)
+    if status == -signal.SIGINT:  # Python itself was still starting
+        assert after == 0.2
+        return
+    assert status == 130
+    assert printed == ""
+    assert errors[0] == "Interrupted"
+    assert errors[1:] == [f"The notebook up to that cell: {unfinished}"] * unfinished.exists()
+    assert after is not None or unfinished.exists()
+
+
+def limited():
+    """Let files be at most one kilobyte long, which is what a full disk looks like. (A notebook takes more.)"""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+def test_results_that_cannot_be_written(tmp_path):
+    notebook, blocked = write_notebook(tmp_path / "a.ipynb"), tmp_path / "results"
+    blocked.touch()
+    expected = f"error: results cannot be written to {blocked / 'a'}: Not a directory. Make room or mend that folder"
+    status, _, errors = run(notebook, "--results", blocked)
+    assert (status, len(errors)) == (1, 1)
+    assert errors[0].startswith(expected)
+    status, _, errors = run(notebook, "--results", tmp_path / "full", preexec_fn=limited)
+    assert status == 1
+    assert [line for line in errors if line.startswith("error: ")] == errors[:1]
+    assert errors[0].startswith(f"error: results cannot be written to {tmp_path / 'full' / 'a'}: File too large. Make")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"cells": 1, "nbformat": 4}', b"\xff\xfe"], ids=repr)
+def test_a_notebook_that_cannot_be_read(content, tmp_path):
+    notebook = tmp_path / "a.ipynb"
+    if content is not None:
+        notebook.write_bytes(content if isinstance(content, bytes) else content.encode())
+    status, _, errors = run(notebook, "--results", tmp_path / "results")
+    assert (status, len(errors)) == (1, 1)
+    if content is None:
+        assert (
+            errors[0] == f"error: the notebook {notebook} cannot be read: No such file or directory; look at its name"
+        )
+    else:
+        assert errors[0].startswith(f"error: {notebook} is no Jupyter notebook, or a damaged one: ")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_kernel_that_is_not_installed(tmp_path):
+    status, _, errors = run(write_notebook(tmp_path / "a.ipynb", kernel="julia-1.9"), "--results", tmp_path)
+    assert status == 1
+    assert errors[0].startswith("error: the notebook's kernel 'julia-1.9' is not installed; open it with make lab")
+
+
+def test_every_setting_has_a_folder_of_its_own():
+    assert folder_name("a", {}) == "a"
+    assert folder_name("a", {"widths": [3, 20], "loss_name": "cross"}) == "a-widths=[3,20]-loss_name=cross"
+    names = [
+        folder_name("a", {"text": text})
+        for text in ("x" * 300, "x" * 301, "x/y", "x_y", "x y", "x\ny", "..", "é" * 200, "x\0y")
+    ]
+    names += [folder_name("a" * 240, {"n": n}) for n in (1, 2)]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert len(name.encode()) < 200
+        assert not set("/\n\0") & set(name)
