@@ -43,8 +43,10 @@ def fully_connected(units, classes, activation, init, bias=False):
             activation and the same `bias` share one function object, so that those of one shape are compiled once.
 
     Raises:
-        TypeError: for widths or classes that are not integers, or an `init` that is not a function (a name, say).
+        TypeError: for widths or classes that are not integers, a `bias` other than True or False, or an `init` that is
+            not a function (a name, say).
         ValueError: for an empty list of widths, a width or a number of classes below one, or an unknown activation.
+        MemoryError: by init_fn, before it draws weights that would not fit in memory.
 
     Example:
         >>> import jax
@@ -61,21 +63,64 @@ def fully_connected(units, classes, activation, init, bias=False):
     hidden = checks.widths(units)
     outputs = checks.integer("classes", classes)
     sigma = checks.choice("activation", activation, ACTIVATIONS)
+    bias = checks.boolean("bias", bias)
     if not callable(init):
         raise TypeError(f"init must be a function init(key, shape, dtype), got {init!r}; pass get_init('glorot')")
 
     def init_fn(key, input_shape):
         checks.float64()
-        sizes = [checks.integer("the input dimension", input_shape[-1]), *hidden, outputs]
+        layers = _layers(checks.integer("the input dimension", input_shape[-1]), hidden, outputs)
+        if not isinstance(key, jax.core.Tracer):  # jax.eval_shape draws nothing
+            _check_memory(layers, bias)
         params = []
-        for m_in, m_out in itertools.pairwise(sizes):
+        for m_in, m_out in layers:
             key, weight_key, bias_key = jax.random.split(key, 3)
             weight = init(weight_key, (m_in, m_out), jnp.float64)
             offset = jax.random.normal(bias_key, (m_out,), jnp.float64) / jnp.sqrt(m_in)
             params.append((weight, offset) if bias else weight)
         return (*input_shape[:-1], outputs), params
 
-    return init_fn, _apply_fn(sigma, bool(bias))
+    return init_fn, _apply_fn(sigma, bias)
+
+
+def count_parameters(dim, units, classes, bias=False):
+    """Return p, the number of parameters of a fully connected network, before any of them is drawn.
+
+        p = sum_l m_{l-1} m_l,  with biases  p = sum_l (m_{l-1} + 1) m_l,    m_0 = d, m_L = K
+
+    Args:
+        dim: number of inputs d.
+        units, classes, bias: as in `fully_connected`.
+
+    Returns:
+        int.
+
+    Raises:
+        TypeError, ValueError: as in `fully_connected`, and for a `dim` that is not a positive integer.
+
+    Example:
+        >>> from architectures import count_parameters
+        >>> count_parameters(dim=25, units=[5, 10], classes=10)  # 25 x 5 + 5 x 10 + 10 x 10
+        275
+    """
+    sizes = checks.integer("dim", dim), checks.widths(units), checks.integer("classes", classes)
+    bias = checks.boolean("bias", bias)
+    return sum((m_in + bias) * m_out for m_in, m_out in _layers(*sizes))
+
+
+def _layers(dim, hidden, outputs):
+    """Return the pairs (m_{l-1}, m_l)."""
+    return list(itertools.pairwise([dim, *hidden, outputs]))
+
+
+def _check_memory(layers, bias):
+    sizes = [(m_in + bias) * m_out for m_in, m_out in layers]
+    # While a matrix is drawn, up to four more arrays of its size exist: random bits, and what becomes of them.
+    checks.memory(
+        8 * (sum(sizes) + 4 * max(sizes)),
+        f"the weights of p = {sum(sizes)} parameters take {8e-9 * sum(sizes):.1f} GB, and more while they are drawn",
+        "Choose smaller widths or a smaller dim",
+    )
 
 
 @functools.cache

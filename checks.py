@@ -4,6 +4,7 @@ Every message says what was expected, what arrived, and what to do about it.
 """
 
 import operator
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -27,37 +28,76 @@ def choice(kind, name, choices):
     return choices[name]
 
 
+def boolean(name, value):
+    """Return `value` as a Python bool.
+
+    Raises:
+        TypeError: if `value` is neither True nor False. A text such as "no" is true to Python, and so is nan.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {_kind(value)}")
+    return bool(value)
+
+
 def integer(name, value, minimum=1):
     """Return `value` as a Python int.
 
     Raises:
         TypeError: if `value` is not an integer (True and 5.0 are not).
-        ValueError: if it is smaller than `minimum`.
+        ValueError: if it is smaller than `minimum`, or larger than 2^63 - 1, the largest number of 64 bits.
     """
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}") from None
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {_kind(value)}") from None
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if number >= 2**63:
+        raise ValueError(f"{name} must be below 2^63 = {2**63}, got {number}")
     return number
+
+
+def number(name, value, low, high):
+    """Return `value` as a Python float.
+
+    Raises:
+        TypeError: if `value` is not a real number (True is not).
+        ValueError: unless low <= value < high. NaN is not.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r} of type {_kind(value)}")
+    if not low <= value < high:
+        raise ValueError(f"{name} must be at least {low} and below {high}, got {value}")
+    return float(value)
 
 
 def widths(units):
     """Return the hidden widths m_1, ..., m_{L-1} as a list of Python ints.
 
     Raises:
-        TypeError: if `units` is not a sequence of integers.
+        TypeError: if `units` is not a sequence of integers. A generator is none: the first to read it would use it up.
         ValueError: if it is empty or holds a width below one.
     """
-    if isinstance(units, str) or not hasattr(units, "__iter__"):
-        raise TypeError(f"widths must be a list of hidden widths such as [5, 10], got {units!r}")
-    hidden = [integer(f"widths[{i}]", width) for i, width in enumerate(units)]
+    hidden = [integer(f"widths[{i}]", width) for i, width in enumerate(sequence("widths", units))]
     if not hidden:
         raise ValueError("widths is empty: name at least one hidden layer, for instance [5, 10]")
     return hidden
+
+
+def sequence(name, values):
+    """Return `values`: hidden widths as a list, a tuple, a range or an array of one dimension.
+
+    Raises:
+        TypeError: for anything else: one number, a text, a set, a generator.
+    """
+    listed = isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray))
+    if not listed and getattr(values, "ndim", None) != 1:
+        raise TypeError(
+            f"{name} must be a list of hidden widths such as [5, 10], got {values!r} of type {_kind(values)}"
+        )
+    return values
 
 
 def finite(**arrays):
@@ -129,3 +169,7 @@ def free_memory():
     """Return the bytes that are free where JAX computes: the accelerator's, or the machine's."""
     statistics = jax.local_devices()[0].memory_stats()  # None on a CPU
     return statistics["bytes_limit"] - statistics["bytes_in_use"] if statistics else psutil.virtual_memory().available
+
+
+def _kind(value):
+    return type(value).__name__

@@ -56,6 +56,7 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
         TypeError: for a number that is not an integer.
         ValueError: for an unknown name, a `dim` that is not a perfect square or larger than the images, or more samples
             or classes than there are.
+        MemoryError: if the Gaussian samples would not fit in memory.
         RuntimeError: if a download fails or its files are damaged.
 
     Example:
@@ -66,7 +67,7 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
         >>> data.y_train[3].tolist()  # the fourth image is a 3
         [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    load = checks.choice("dataset", _ALIASES.get(name, name), DATASETS)
+    load = checks.choice("dataset", _ALIASES.get(name, name) if isinstance(name, str) else name, DATASETS)
     wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
     dim, classes = checks.integer("dim", dim), checks.integer("classes", classes)
     if load is None:
@@ -90,6 +91,11 @@ def home():
     """
     here = Path(__file__).parent
     return here if (here / "pyproject.toml").exists() else platformdirs.user_data_path("hessian-rank")
+
+
+def _downloads():
+    """Return the folder of downloads. Not every shell puts the user's home in the place of a leading ~."""
+    return Path(os.path.expanduser(os.environ.get("HESSIAN_DATA") or home() / "downloads"))
 
 
 def _select(name, split, loaded, n, dim, classes):
@@ -138,11 +144,13 @@ def _digits(train):
     return digits.images[part, None], digits.target[part], 16
 
 
-def _torchvision(name):
+def _torchvision(name, own, archive=None):
+    """Return the loader of one of torchvision's data sets, which has a folder of its own and may keep an archive."""
+
     def load(train):
         import torchvision
 
-        folder = Path(os.environ.get("HESSIAN_DATA") or home() / "downloads")
+        folder = _downloads()
         source = getattr(torchvision.datasets, name)
         try:
             try:
@@ -153,9 +161,11 @@ def _torchvision(name):
             if len(images) != len(labels):
                 raise ValueError(f"{len(images)} images but {len(labels)} labels")
         except Exception as error:
+            beside = f", and {archive} beside it" if archive else ""
             raise RuntimeError(
-                f"{name} could not be had in {folder}: {error!r}. Check the connection and run again; if the files "
-                "there are damaged, delete the folder first. dataset='digits' needs no download"
+                f"{name} could not be had in {folder}: {error!r}. Check the connection and run again; if the files in "
+                f"{folder / own} are damaged, delete the folder first{beside}. dataset='digits' "
+                "needs no download"
             ) from error
         return (images.transpose(0, 3, 1, 2) if images.ndim == 4 else images[:, None]), labels, 255
 
@@ -164,6 +174,12 @@ def _torchvision(name):
 
 def _gaussian(wanted, dim, classes, seed):
     """Return, for each split, x_i = mean of class (i mod classes) + standard normal, and the labels."""
+    rows = classes + sum(wanted.values())
+    checks.memory(
+        8 * 3 * rows * (dim + classes),  # a sum and its two terms at a time; the targets are as many rows
+        f"{rows} means and samples of {dim} inputs and {classes} targets take {8e-9 * rows * (dim + classes):.1f} GB",
+        "Choose a smaller n_train, n_test, dim or classes",
+    )
     means_key, *split_keys = np.random.SeedSequence(seed).spawn(1 + len(wanted))
     means = np.random.default_rng(means_key).standard_normal((classes, dim))
     labels = [np.arange(n) % classes for n in wanted.values()]
@@ -175,9 +191,9 @@ def _gaussian(wanted, dim, classes, seed):
 
 DATASETS = {
     "digits": _digits,
-    "MNIST": _torchvision("MNIST"),
-    "FashionMNIST": _torchvision("FashionMNIST"),
-    "CIFAR10": _torchvision("CIFAR10"),
+    "MNIST": _torchvision("MNIST", "MNIST"),
+    "FashionMNIST": _torchvision("FashionMNIST", "FashionMNIST"),
+    "CIFAR10": _torchvision("CIFAR10", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
     "gaussian": None,
 }
 _ALIASES = {"CIFAR": "CIFAR10"}  # the name in the paper's notebook

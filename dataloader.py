@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 import checks
 
@@ -31,3 +31,21 @@ class DatasetTorch(TensorDataset):
             raise ValueError(f"one label per input is needed, got {len(inputs)} inputs and {len(labels)} labels")
         checks.finite(inputs=inputs, labels=labels)
         super().__init__(torch.tensor(np.asarray(inputs)), torch.tensor(np.asarray(labels)))
+
+
+def get_loader(inputs, labels, bs):
+    """Return a `torch.utils.data.DataLoader` of inputs (n, d) and labels (n, K), in their order, `bs` samples a batch.
+
+    The last batch is kept even if it is not full. Batches larger than n are one batch.
+
+    Raises:
+        TypeError: if `bs` is not an integer.
+        ValueError: if it is below one, and as in `DatasetTorch`.
+
+    Example:
+        >>> import numpy as np
+        >>> from dataloader import get_loader
+        >>> [tuple(inputs.shape) for inputs, labels in get_loader(np.zeros((50, 25)), np.zeros((50, 10)), bs=20)]
+        [(20, 25), (20, 25), (10, 25)]
+    """
+    return DataLoader(DatasetTorch(inputs, labels), batch_size=checks.integer("bs", bs))

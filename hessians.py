@@ -159,6 +159,26 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
 
 
+def split_error(matrices):
+    """Return max |H_L - (H_o + H_f)| over the largest entry of the three matrices, and 0 if all three are zero.
+
+    Args:
+        matrices: HessianTriple of (p, p) arrays.
+
+    Returns:
+        float, of the size of rounding if the three belong together.
+
+    Example:
+        >>> import numpy as np
+        >>> from hessians import HessianTriple, split_error
+        >>> split_error(HessianTriple(functional=np.eye(2), outer=np.eye(2), loss=4 * np.eye(2)))
+        0.5
+    """
+    functional, outer, total = matrices
+    largest = max(float(abs(matrix).max()) for matrix in matrices)
+    return float(abs(total - (outer + functional)).max()) / (largest or 1.0)
+
+
 # --- products with one vector: they can be traced, vmapped and compiled, and they do not check their arguments
 
 

@@ -1,4 +1,4 @@
-"""Random initial weights, by name."""
+"""Random initial weights: by the name of a distribution, and by a seed."""
 
 import jax
 
@@ -38,3 +38,23 @@ def get_init(name):
         True
     """
     return checks.choice("initialization", name, INITIALIZERS)
+
+
+def random_key(seed):
+    """Return JAX's random key for a seed, `jax.random.PRNGKey(seed)`.
+
+    Args:
+        seed: integer from -2^63 to 2^63 - 1.
+
+    Raises:
+        TypeError: if the seed is not an integer.
+        ValueError: if it is outside that range.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from initializers import random_key
+        >>> random_key(1).tolist()
+        [0, 1]
+    """
+    return jax.random.PRNGKey(checks.integer("seed", seed, minimum=-(2**63)))

@@ -127,6 +127,7 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
         >>> [rank.rank for rank in found], list(linear_ranks(r=3, classes=2, units=[2, 1]))
         ([7, 4, 8], [7, 4, 8])
     """
+    near_minimum = checks.boolean("near_minimum", near_minimum)
     functional, outer, total = dense_hessians(loss, apply_fn, params, batches)
     outer, total = numerical_rank(outer), numerical_rank(total)
     scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
@@ -164,19 +165,15 @@ def truncation_errors(spectrum):
         e_k = ||H - H_k||_F / ||H||_F = sqrt(sum_{i > k} lambda_i^2 / sum_i lambda_i^2)
 
     Args:
-        spectrum: (p,) eigenvalues in decreasing order of size, as `numerical_rank` has them, not all zero.
+        spectrum: (p,) eigenvalues in decreasing order of size, as `numerical_rank` has them.
 
     Returns:
-        (p + 1,) from 1 down to 0.
-
-    Raises:
-        ValueError: if all are zero.
+        (p + 1,) from 1 down to 0. A zero matrix is approximated without error at any rank, and all are 0.
     """
-    squares = np.square(spectrum)
+    sizes = abs(np.asarray(spectrum))
+    squares = np.square(sizes / (sizes[0] or 1.0))  # relative to the largest, whose square can be no float64
     tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
-    if not tails[0]:
-        raise ValueError("the spectrum is zero: a zero matrix has no relative error")
-    return np.sqrt(tails / tails[0])
+    return np.sqrt(tails / (tails[0] or 1.0))
 
 
 def default_rtol(size):

@@ -175,7 +175,7 @@ def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balance
     """
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     outer = outputs + outer_rank(*symbols)
-    if balanced:
+    if checks.boolean("balanced", balanced):
         return HessianTriple(
             functional=functional_rank(*symbols, residual_rank),
             outer=outer,
@@ -231,7 +231,7 @@ def critical_ranks(r, classes, units, loss_name="mse", residual_rank=None, bias=
     """
     r, outputs, units = symbols = _symbols(r, classes, units, loss_name)
     q = min(r, outputs, *units)
-    outer = outer_rank(*symbols) + (outputs if bias else 0)
+    outer = outer_rank(*symbols) + (outputs if checks.boolean("bias", bias) else 0)
     return HessianTriple(2 * q * _residual_rank(residual_rank, min(r, outputs) - q) if units else 0, outer, outer)
 
 
@@ -264,7 +264,7 @@ def flag_rank(inner, outer):
 
 
 def _symbols(r, classes, units, loss_name):
-    units = [checks.integer("a hidden width", width) for width in units]
+    units = [checks.integer("a hidden width", width) for width in checks.sequence("units", units)]
     return checks.integer("r", r, minimum=0), effective_outputs(classes, loss_name), units
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 import checks
 import hessians
-from exact.finite_field import matmul
+from exact.finite_field import matmul, residues
 from exact.interpreter import Number, interpret, number
 from hessians import HessianTriple
 
@@ -93,6 +93,45 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
         ranks = [_rank_modulo(prime, product, p, start + 2 * _SPARE, seed) for prime in map(_odd_prime, primes)]
         found.append(ExactRank(max(ranks), primes, tuple(ranks)))
     return HessianTriple(*found)
+
+
+def exact_rank(matrix, centred=False, primes=None, seed=0):
+    """Return the exact rank of any matrix of float64 numbers, such as the inputs of a network.
+
+    Args:
+        matrix: (m, n) float64.
+        centred: whether to take the mean row from every row first. That is done exactly too:
+            rank(X - 1 mean^T) = rank [1, X] - 1.
+        primes, seed: as in `exact_ranks`.
+
+    Returns:
+        ExactRank.
+
+    Raises:
+        TypeError: for anything but float64.
+        ValueError: for NaN or infinity, an array that is no matrix, or primes as in `exact_ranks`.
+
+    Example:
+        The sum 0.1 + 0.2 is not 0.3 in float64, so these rows are independent by rounding alone:
+
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from exact import exact_rank
+        >>> from ranks import singular_rank
+        >>> X = np.array([[0.1 + 0.2, 0.3], [1.0, 1.0]])
+        >>> singular_rank(X).rank, exact_rank(X).rank
+        (1, 2)
+    """
+    checks.float64(matrix=matrix)
+    checks.finite(matrix=matrix)
+    if np.ndim(matrix) != 2 or not np.size(matrix):
+        raise ValueError(f"the matrix must have shape (m, n), m and n at least 1, got {np.shape(matrix)}")
+    rows, lost = np.asarray(matrix), int(checks.boolean("centred", centred))
+    rows = np.column_stack([np.ones(len(rows)), rows]) if centred else rows
+    primes = random_primes(2, seed) if primes is None else tuple(primes)
+    ranks = tuple(_flint_rank(residues(rows, _odd_prime(prime)), prime) - lost for prime in primes)
+    return ExactRank(max(ranks), primes, ranks)
 
 
 def exact_hessians(loss, apply_fn, params, batches, prime):

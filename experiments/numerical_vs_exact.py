@@ -6,12 +6,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from architectures import PIECEWISE_LINEAR, fully_connected
+import checks
+from architectures import PIECEWISE_LINEAR, count_parameters, fully_connected
 from closed_forms import biased_ranks, linear_ranks
 from data import get_dataset
 from exact import UndecidedError, exact_ranks
 from hessians import HessianTriple
-from initializers import INITIALIZERS, get_init
+from initializers import INITIALIZERS, get_init, random_key
 from losses import squared
 from ranks import dense_ranks
 
@@ -43,13 +44,19 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
         seed: of the draws.
         samples: number of images n of a draw.
         pool: number of images that they are drawn from.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: for no data sets, or unknown ones, as in `data.get_dataset`, and for a
+            number of draws or parameters that is no positive integer.
     """
+    draws, largest = checks.integer("draws", draws), checks.integer("largest", largest)
+    if not list(datasets):
+        raise ValueError("datasets is empty: name at least one data set, for instance ['digits']")
     generator = np.random.default_rng(seed)
     names, initializers = itertools.cycle(datasets), itertools.cycle(INITIALIZERS)
     trials = []
     for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, PIECEWISE_LINEAR, [False, True]):
-        layers = list(itertools.pairwise([dim, *widths, outputs]))
-        if sum(m_in * m_out + bias * m_out for m_in, m_out in layers) > largest:
+        if count_parameters(dim, widths, outputs, bias) > largest:
             continue
         jax.clear_caches()  # the previous network's programs take a hundred megabytes and are not needed again
         _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
@@ -59,7 +66,7 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
             data = get_dataset(name, pool, 0, dim, outputs)
             rows = generator.choice(pool, size=samples, replace=False)
             init_fn, _ = fully_connected(widths, outputs, activation, get_init(init_name), bias=bias)
-            _, params = init_fn(jax.random.PRNGKey(generator.integers(2**31)), (-1, dim))
+            _, params = init_fn(random_key(generator.integers(2**31)), (-1, dim))
             setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
             trials += judge(setting, squared, apply_fn, params, [(data.x_train[rows], data.y_train[rows])])
     return trials
@@ -101,7 +108,7 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
     rng = np.random.default_rng(seed)
     inputs, targets = rng.normal(size=(samples, dim)), rng.normal(size=(samples, outputs))
     init_fn, apply_fn = fully_connected(widths, outputs, "linear", get_init("glorot"), bias=bias)
-    _, params = init_fn(jax.random.PRNGKey(seed), (-1, dim))
+    _, params = init_fn(random_key(seed), (-1, dim))
     if bias:
         predicted = biased_ranks(min(dim, samples - 1), outputs, widths)
     else:

@@ -2,12 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
-
-from architectures import ACTIVATIONS, fully_connected
+from architectures import ACTIVATIONS, count_parameters, fully_connected
 from closed_forms import biased_ranks, linear_ranks
 from data import DATASETS
-from hessians import num_params
 from initializers import INITIALIZERS, get_init
 from losses import LOSSES, get_loss
 
@@ -47,8 +44,8 @@ def parameters(setting):
         >>> parameters(Setting())  # 25 x 5 + 5 x 10 + 10 x 10
         275
     """
-    init_fn, _ = network(setting)
-    return num_params(jax.eval_shape(lambda: init_fn(jax.random.PRNGKey(0), (-1, setting.dim))[1]))
+    network(setting)  # for its checks
+    return count_parameters(setting.dim, setting.widths, setting.classes, setting.bias)
 
 
 def network(setting):

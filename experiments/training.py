@@ -43,12 +43,14 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     Raises:
         TypeError: for anything but float64, or numbers of steps that are not integers.
         ValueError: for no steps, no step to keep or one outside of 0 to `steps`, NaN or infinity, or no batches.
+        MemoryError: if the record of so many steps would not fit in memory.
         FloatingPointError: if the loss is no longer finite. The message names the step.
     """
     steps = checks.integer("steps", steps)
     keep = sorted({checks.integer("keep", step, minimum=0) for step in keep})
     if not keep or keep[-1] > steps:
         raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
+    checks.memory(32 * steps, f"the losses and gradients of {steps} steps are recorded", "Choose fewer steps")
     batches = list(hessians.each_batch(batches))
     for inputs, targets in batches:
         hessians.check_arguments(params, inputs, targets, apply_fn)
@@ -72,22 +74,25 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
 def descend(loss, apply_fn, params, batches, rate, momentum, steps):
     """Return a run of gradient descent with momentum, and the ranks along it.
 
-    The learning rate is `rate` / lambda_1, where lambda_1 is the largest |eigenvalue| of H_L at the start.
+    The learning rate is `rate` / lambda_1, where lambda_1 is the largest |eigenvalue| of H_L at the start. If H_L is
+    zero there, as in a relu network whose units are all dead, it is `rate`.
 
     Args:
         loss, apply_fn, params, batches, steps: as in `train`.
         rate: below 2 (1 + momentum). Then the descent is stable as long as the curvature does not grow.
-        momentum: between 0 and 1.
+        momentum: at least 0 and below 1.
 
     Returns:
         Training, and what `ranks_along` returns for it, at `kept_steps(steps)`.
 
     Raises:
-        TypeError, ValueError, FloatingPointError: as in `train`.
+        TypeError, ValueError, MemoryError, FloatingPointError: as in `train`, and for other numbers than these.
     """
-    sharpness = abs(dense_ranks(loss, apply_fn, params, batches).loss.spectrum[0])
-    optimizer = optax.sgd(rate / sharpness, momentum)
-    training = train(loss, apply_fn, params, batches, optimizer, steps, kept_steps(steps))
+    rate, momentum = checks.number("rate", rate, 0.0, np.inf), checks.number("momentum", momentum, 0.0, 1.0)
+    kept = kept_steps(steps)
+    sharpness = float(abs(dense_ranks(loss, apply_fn, params, batches).loss.spectrum[0]))
+    optimizer = optax.sgd(rate / (sharpness or 1.0), momentum)
+    training = train(loss, apply_fn, params, batches, optimizer, steps, kept)
     return training, ranks_along(loss, apply_fn, training, batches)
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import architectures
-from architectures import fully_connected
+from architectures import count_parameters, fully_connected
 from initializers import get_init
 
 # Each activation once more, in plain Python.
@@ -78,12 +78,63 @@ def test_as_many_outputs_as_classes(classes):
         ([True], TypeError, r"widths\[0\] must be an integer, got True"),
         (5, TypeError, r"widths must be a list of hidden widths such as \[5, 10\], got 5"),
         ("510", TypeError, "widths must be a list of hidden widths"),
+        (b"510", TypeError, "widths must be a list of hidden widths"),
+        ((m for m in [5, 10]), TypeError, r"widths must be a list of hidden widths such as \[5, 10\], got <generator"),
+        ({5, 10}, TypeError, r"widths must be a list of hidden widths .* got \{10, 5\} of type set"),
+        ({5: 10}, TypeError, "widths must be a list of hidden widths .* of type dict"),
+        (None, TypeError, "widths must be a list of hidden widths .* got None"),
+        (np.array(5), TypeError, "widths must be a list of hidden widths"),
+        ([[5, 10]], TypeError, r"widths\[0\] must be an integer, got \[5, 10\] of type list"),
+        ([10**20], ValueError, rf"widths\[0\] must be below 2\^63 = {2**63}, got {10**20}"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_bad_widths(units, error, message):
     with pytest.raises(error, match=message):
         fully_connected(units, 3, "linear", get_init("glorot"))
+
+
+@pytest.mark.parametrize("units", [(4, 6), range(4, 7, 2), np.array([4, 6]), jax.numpy.array([4, 6])], ids=repr)
+def test_widths_are_any_sequence(units):
+    init_fn, _ = fully_connected(units, 3, "linear", get_init("glorot"))
+    _, params = init_fn(jax.random.PRNGKey(0), (-1, 5))
+    assert [W.shape for W in params] == [(5, 4), (4, 6), (6, 3)]
+    assert count_parameters(5, units, 3) == 20 + 24 + 18
+
+
+@pytest.mark.parametrize("bias", ["no", "False", [False], np.nan, 0.5, 0, 1, None], ids=repr)
+def test_a_bias_that_is_neither_true_nor_false_is_refused(bias):
+    for build in (
+        lambda: fully_connected([4], 3, "linear", get_init("glorot"), bias=bias),
+        lambda: count_parameters(5, [4], 3, bias),
+    ):
+        with pytest.raises(TypeError, match="bias must be True or False, got "):
+            build()
+
+
+def test_numpys_booleans_are_booleans():
+    assert len(network(bias=np.True_)[0][0]) == 2
+    assert network(bias=np.False_)[0][0].shape == (5, 4)
+
+
+@pytest.mark.parametrize("bias", [False, True], ids=["no bias", "bias"])
+def test_parameters_are_counted_without_drawing_them(bias):
+    params, _ = network(bias=bias)
+    assert count_parameters(5, [4, 6], 3, bias) == sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert count_parameters(10**6, [10**9], 10**3) == 10**15 + 10**12
+
+
+@pytest.mark.parametrize("units", [[10**6, 10**6], [2**62]], ids=repr)
+def test_weights_that_do_not_fit_are_refused_before_they_are_drawn(units):
+    init_fn, _ = fully_connected(units, 3, "linear", get_init("glorot"))
+    with pytest.raises(MemoryError, match=r"the weights of p = \d+ parameters take .* Choose smaller widths"):
+        init_fn(jax.random.PRNGKey(0), (-1, 5))
+
+
+def test_shapes_alone_need_no_memory():
+    init_fn, _ = fully_connected([10**6, 10**6], 3, "linear", get_init("glorot"))
+    _, shapes = jax.eval_shape(lambda key: init_fn(key, (-1, 5)), jax.random.PRNGKey(0))
+    assert [W.shape for W in shapes] == [(5, 10**6), (10**6, 10**6), (10**6, 3)]
 
 
 def test_bad_names_and_shapes():

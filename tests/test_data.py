@@ -149,6 +149,13 @@ def test_gaussian_mixture(classes, columns):
         (("digits", 0, 1, 25, 10), ValueError, "n_train must be at least 1, got 0"),
         (("digits", "50", 1, 25, 10), TypeError, "n_train must be an integer, got '50'"),
         (("digits", 50, 1, 25.0, 10), TypeError, "dim must be an integer, got 25.0"),
+        ((["digits"], 50, 1, 25, 10), ValueError, r"unknown dataset \['digits'\]; choose one of 'digits'"),
+        ((None, 50, 1, 25, 10), ValueError, "unknown dataset None; choose one of 'digits'"),
+        (("gaussian", 10**30, 1, 25, 10), ValueError, r"n_train must be below 2\^63"),
+        (("gaussian", 10**15, 1, 25, 10), MemoryError, r"\d+ means and samples of 25 inputs .* a smaller n_train"),
+        (("gaussian", 50, 10**15, 25, 10), MemoryError, r"\d+ means and samples of 25 inputs .* n_test"),
+        (("gaussian", 50, 1, 10**15, 10), MemoryError, r"61 means and samples of 10{15} inputs .* GB are free"),
+        (("gaussian", 50, 1, 25, 10**15), MemoryError, r"and 10{15} targets take .* or classes"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
 )
@@ -178,15 +185,27 @@ def test_files_cut_short_are_refused(tmp_path, monkeypatch, offline):
     images = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:-1000])
     monkeypatch.setenv("HESSIAN_DATA", str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"MNIST could not be had .* delete the folder first"):
+    own = tmp_path / "MNIST"  # not the folder of all data sets
+    with pytest.raises(RuntimeError, match=rf"MNIST could not .* in {own} are damaged, delete the folder first\. "):
         get_dataset("MNIST", 10, 0, 25, 10)
 
 
 def test_files_with_a_wrong_checksum_are_refused(tmp_path, monkeypatch, offline):
     write_cifar(tmp_path)
     monkeypatch.setenv("HESSIAN_DATA", str(tmp_path))
-    with pytest.raises(RuntimeError, match="CIFAR10 could not be had"):
+    own, archive = tmp_path / "cifar-10-batches-py", "cifar-10-python.tar.gz"
+    message = f"CIFAR10 could not be had .* in {own} are damaged, delete the folder first, and {archive} beside it"
+    with pytest.raises(RuntimeError, match=message):
         get_dataset("CIFAR10", 10, 0, 25, 10)
+
+
+def test_the_folder_of_downloads_may_be_in_the_users_home(tmp_path, monkeypatch):
+    write_mnist(tmp_path / "images", "MNIST")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HESSIAN_DATA", "~/images")
+    assert get_dataset("MNIST", 6, 0, 784, 10).x_train.shape == (6, 784)
+    assert not (tmp_path / "~").exists()
 
 
 def test_images_without_labels_are_refused(tmp_path, monkeypatch, offline):

@@ -10,7 +10,16 @@ from torch.utils.data import DataLoader
 import hessians
 from architectures import ACTIVATIONS
 from dataloader import DatasetTorch
-from hessians import check_memory, dense_hessians, functional_hessian, loss_hessian, num_params, outer_prod
+from hessians import (
+    HessianTriple,
+    check_memory,
+    dense_hessians,
+    functional_hessian,
+    loss_hessian,
+    num_params,
+    outer_prod,
+    split_error,
+)
 from losses import LOSSES, get_loss, of_params
 from ranks import numerical_rank
 from tests.problems import problem
@@ -266,3 +275,15 @@ def test_the_hessians_themselves_refuse_before_computing(monkeypatch):
             call(loss, apply_fn, params, inputs, targets)
     with pytest.raises(MemoryError, match=f"enough for p = {num_params(params) - 1}:"):
         loss_hessian(of_params(loss, apply_fn), params, inputs, targets)
+
+
+def test_the_error_of_the_split_is_relative_to_the_largest_of_the_terms():
+    entries = np.arange(9.0).reshape(3, 3)
+    assert split_error(HessianTriple(functional=entries, outer=-entries, loss=np.zeros((3, 3)))) == 0
+    wrong = entries.copy()
+    wrong[1, 2] += 2.0
+    assert split_error(HessianTriple(functional=wrong, outer=-entries, loss=np.zeros((3, 3)))) == 2 / 8
+
+
+def test_three_zero_matrices_agree():
+    assert split_error(HessianTriple(*np.zeros((3, 4, 4)))) == 0

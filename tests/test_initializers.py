@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from initializers import get_init
+from initializers import get_init, random_key
 
 VARIANCES = {"glorot": 2 / (30 + 50), "uniform": 1 / 30}
 
@@ -50,3 +50,26 @@ def test_orthogonal_is_haar():
 def test_unknown_name_lists_the_choices():
     with pytest.raises(ValueError, match="unknown initialization 'he'; choose one of 'glorot', 'uniform', 'or"):
         get_init("he")
+
+
+@pytest.mark.parametrize("seed", [0, 1, -1, np.int64(7), 2**63 - 1, -(2**63)], ids=repr)
+def test_the_key_of_a_seed_is_jaxs(seed):
+    np.testing.assert_array_equal(random_key(seed), jax.random.PRNGKey(int(seed)))
+
+
+@pytest.mark.parametrize(
+    ("seed", "error", "message"),
+    [
+        ("1", TypeError, "seed must be an integer, got '1' of type str"),
+        (1.0, TypeError, "seed must be an integer, got 1.0 of type float"),
+        (None, TypeError, "seed must be an integer, got None"),
+        (True, TypeError, "seed must be an integer, got True"),
+        ([1, 2], TypeError, r"seed must be an integer, got \[1, 2\] of type list"),
+        (2**63, ValueError, rf"seed must be below 2\^63 = {2**63}, got {2**63}"),
+        (-(2**63) - 1, ValueError, rf"seed must be at least -{2**63}, got -{2**63 + 1}"),
+    ],
+    ids=repr,
+)
+def test_bad_seeds(seed, error, message):
+    with pytest.raises(error, match=message):
+        random_key(seed)

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from architectures import fully_connected
 from closed_forms import (
     biased_ranks,
+    critical_ranks,
     effective_outputs,
     flag_rank,
     functional_rank,
@@ -134,3 +135,9 @@ def test_cross_entropy_loses_one_output():
         linear_ranks(25, 10, [5], "hinge")
     with pytest.raises(TypeError, match="r must be an integer"):
         linear_ranks(25.5, 10, [5])
+    with pytest.raises(TypeError, match=r"units must be a list of hidden widths such as \[5, 10\], got <generator"):
+        linear_ranks(25, 10, (m for m in [5, 10]))  # once read, it would be a network without hidden layers
+    with pytest.raises(TypeError, match="balanced must be True or False, got 'no'"):
+        biased_ranks(25, 10, [5, 10], balanced="no")
+    with pytest.raises(TypeError, match=r"bias must be True or False, got 0\.5"):
+        critical_ranks(25, 10, [5, 10], bias=0.5)

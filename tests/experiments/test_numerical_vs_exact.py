@@ -23,6 +23,22 @@ def test_a_small_survey():
     assert all(trial.numerical == trial.exact for trial in linear)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([], 4), ValueError, "datasets is empty: name at least one data set"),
+        ((["digits"], 0), ValueError, "draws must be at least 1, got 0"),
+        ((["digits"], "4"), TypeError, "draws must be an integer, got '4'"),
+        ((["digits"], 4, 45.5), TypeError, "largest must be an integer, got 45.5"),
+        ((["digit"], 4), ValueError, "unknown dataset 'digit'"),
+    ],
+    ids=str,
+)
+def test_bad_surveys(arguments, error, message):
+    with pytest.raises(error, match=message):
+        survey(*arguments)
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_certificates(bias):
     (certificate,) = certificates([(5, [3, 4], 3)], bias=bias).items()

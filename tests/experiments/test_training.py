@@ -124,3 +124,36 @@ def test_bad_arrays():
         train(get_loss("mse"), apply_fn, single, BATCHES, *arguments)
     with pytest.raises(ValueError, match="inputs must be finite"):
         train(get_loss("mse"), apply_fn, params, [(np.full_like(DATA.x_train, np.nan), DATA.y_train)], *arguments)
+
+
+def test_a_zero_hessian_leaves_the_parameters_where_they_are():
+    """All units of the relu network are dead: every gradient and every Hessian is zero."""
+    init_fn, apply_fn = fully_connected([2], 3, "relu", get_init("glorot"))
+    _, params = init_fn(jax.random.PRNGKey(1), (-1, 3))
+    params[0] = -abs(params[0])
+    batches = [(abs(DATA.x_train), DATA.y_train)]
+    training, measured = descend(get_loss("mse"), apply_fn, params, batches, 0.1, 0.9, 5)
+    np.testing.assert_array_equal(training.gradient_norms, 0)
+    np.testing.assert_array_equal(training.params[5][0], params[0])
+    assert [found.rank for found in measured[5]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"rate": np.nan}, ValueError, "rate must be at least 0.0 and below inf, got nan"),
+        ({"rate": np.inf}, ValueError, "rate must be at least 0.0 and below inf, got inf"),
+        ({"rate": -0.1}, ValueError, "rate must be at least 0.0 .* got -0.1"),
+        ({"rate": "0.1"}, TypeError, "rate must be a number, got '0.1' of type str"),
+        ({"momentum": 1.0}, ValueError, "momentum must be at least 0.0 and below 1.0, got 1.0"),
+        ({"momentum": True}, TypeError, "momentum must be a number, got True of type bool"),
+        ({"steps": 10.0}, TypeError, "steps must be an integer, got 10.0"),
+        ({"steps": 10**15}, MemoryError, "losses and gradients of 10{15} steps are recorded.* Choose fewer steps"),
+    ],
+    ids=lambda value: next(iter(value.items())).__repr__() if isinstance(value, dict) else "",
+)
+def test_bad_numbers(changed, error, message):
+    apply_fn, params = network([4])
+    numbers = {"rate": 0.1, "momentum": 0.9, "steps": 3} | changed
+    with pytest.raises(error, match=message):
+        descend(get_loss("mse"), apply_fn, params, BATCHES, *numbers.values())
