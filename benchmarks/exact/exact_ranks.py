@@ -3,7 +3,7 @@
 Each size is a fresh process. "First" counts compilation, "again" does not. Every call takes two primes and the closed
 form as a guess.
 
-    python -m benchmarks.exact.exact_ranks [--dataset gaussian]
+    python -m benchmarks.exact.exact_ranks [--dataset gaussian] [--small]
 """
 
 import argparse
@@ -41,10 +41,11 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="gaussian")
+    parser.add_argument("--small", action="store_true", help="the smallest network alone")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(f"{'p':>5} {'first, s':>9} {'again, s':>9} {'peak MB':>8}  exact ranks (H_f, H_o, H_L), closed forms")
-    for size in SIZES:
+    for size in SIZES[:1] if options.small else SIZES:
         cost = measure(exact_twice, options.dataset, *size)
         p, (first, again), found, guess = cost.result
         print(f"{p:>5} {first:>9.1f} {again:>9.1f} {1e-6 * cost.peak:>8.0f}  {found} {guess}", flush=True)

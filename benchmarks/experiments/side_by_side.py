@@ -3,10 +3,11 @@
 Each measurement is a fresh process, so that compile time counts and the peak memory is its own. The clock starts after
 the imports and the making of data and weights. The ways take turns, and the table has the median of the repeats.
 
-    python -m benchmarks.experiments.side_by_side [--dataset gaussian]
+    python -m benchmarks.experiments.side_by_side [--dataset gaussian] [--small]
 """
 
 import argparse
+import importlib.util
 import statistics
 
 SIZES = [  # dim, hidden widths, samples, repeats, ways
@@ -17,6 +18,7 @@ SIZES = [  # dim, hidden widths, samples, repeats, ways
     (64, [1_000_000], 100, 1, ["structure H_L", "structure", "signs"]),
     (64, [1000] * 19, 100, 1, ["signs"]),
 ]
+SMALL = [(9, [3], 20, 1, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"])]
 CLASSES, BATCH = 10, 10
 
 
@@ -27,18 +29,16 @@ def main():
     import numpy as np
 
     from architectures import fully_connected
-    from benchmarks.experiments.curvlinops_dense import curvlinops_ranks
     from benchmarks.experiments.original import original_ranks
     from closed_forms import linear_ranks
     from data import get_dataset
     from experiments.cost import measure
     from experiments.ways import by_matrices, by_probes, by_probes_loss, by_signs, by_structure, by_structure_loss
     from hessians import num_params
-    from initializers import get_init
+    from initializers import get_init, random_key
 
     functions = {
         "original": original_ranks,
-        "curvlinops": curvlinops_ranks,
         "dense": by_matrices,
         "matrix-free": by_probes,
         "matrix-free H_L": by_probes_loss,
@@ -46,19 +46,27 @@ def main():
         "structure H_L": by_structure_loss,
         "signs": by_signs,
     }
+    if importlib.util.find_spec("curvlinops"):
+        from benchmarks.experiments.curvlinops_dense import curvlinops_ranks
+
+        functions["curvlinops"] = curvlinops_ranks
+    else:
+        print("curvlinops is not installed (benchmarks/requirements.txt); its way is left out")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="gaussian")
+    parser.add_argument("--small", action="store_true", help="one small network, one run of each way")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(
         f"{'p':>8} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
     )
-    for dim, widths, samples, repeats, ways in SIZES:
+    for dim, widths, samples, repeats, names in SMALL if options.small else SIZES:
+        ways = [name for name in names if name in functions]
         data = get_dataset(options.dataset, samples, 0, dim, CLASSES)
         rows = range(0, samples, BATCH)
         batches = [(data.x_train[i : i + BATCH], data.y_train[i : i + BATCH]) for i in rows]
         init_fn, _ = fully_connected(widths, CLASSES, "linear", get_init("glorot"))
-        params = [np.asarray(weights) for weights in init_fn(jax.random.PRNGKey(0), (-1, dim))[1]]
+        params = [np.asarray(weights) for weights in init_fn(random_key(0), (-1, dim))[1]]
         p = num_params(params)
         costs = {way: [] for way in ways}
         for _ in range(repeats):

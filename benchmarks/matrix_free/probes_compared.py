@@ -1,8 +1,9 @@
 """The gap and the time of the sketch of H_L, for Gaussian probes and for as many of `matrix_free.random_probes`.
 
-python -m benchmarks.matrix_free.probes_compared
+python -m benchmarks.matrix_free.probes_compared [--small]
 """
 
+import argparse
 import time
 
 import jax
@@ -44,9 +45,12 @@ def trigonometric(products, p, size, key):
 
 def main():
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="one small network")
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(f"{'p':>5} {'N / rank':>6} {'probes':<14}{'seconds':>8}{'rank':>6}{'gap':>10}")
-    for widths, samples in ([28, 28], 50), ([56, 56], 100):
+    for widths, samples in [([6, 6], 50)] if options.small else [([28, 28], 50), ([56, 56], 100)]:
         data = get_dataset("gaussian", samples, 0, 64, 10)
         init_fn, apply_fn = fully_connected(widths, 10, "linear", get_init("glorot"))
         _, params = init_fn(jax.random.PRNGKey(0), (-1, 64))
