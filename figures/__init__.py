@@ -5,31 +5,20 @@
 """
 
 from figures.diagrams import draw_loop, draw_pieces
+from figures.distributions import plot_shape, plot_truncation
 from figures.images import show_images
 from figures.matrices import plot_blocks, plot_reduction
 from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
-from figures.spectra import (
-    plot_agreement,
-    plot_exact_spectrum,
-    plot_judgement,
-    plot_shape,
-    plot_spectra,
-    plot_spectrum,
-    plot_truncation,
-)
+from figures.rank_tables import certificate_table, exact_table, rank_list, rank_table, spread_table, summary
+from figures.spectra import plot_exact_spectrum, plot_judgement, plot_spectra
+from figures.structured_spectra import plot_agreement, plot_spectrum
 from figures.style import LOSS_TITLES
 from figures.tables import (
-    certificate_table,
     cost_table,
-    exact_table,
     inertia_table,
     judgement_table,
     negatives_table,
-    rank_list,
-    rank_table,
-    spread_table,
     structure_table,
-    summary,
     text_table,
     truncation_table,
 )

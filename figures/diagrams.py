@@ -84,7 +84,8 @@ def _draw_matrix(axis, name, place, pieces, unseen, rows, columns):
             color = COLORS.outer if piece[0] == "X" else COLORS.functional
             axis.add_patch(Rectangle((left + j, i), b, a, facecolor=color, alpha=0.4, edgecolor="none", gid=piece))
             axis.add_patch(Rectangle((left + j, i), b, a, fill=False, edgecolor=color, linewidth=1.5))
-            axis.text(left + j + b / 2, i + a / 2, f"${piece}$\n{a} × {b}", ha="center", va="center", fontsize=11)
+            size = max(5, 11 * min(1, a / inch / 0.35, b / inch / 0.5))  # smaller in a narrow piece
+            axis.text(left + j + b / 2, i + a / 2, f"${piece}$\n{a} × {b}", ha="center", va="center", fontsize=size)
     for i, j, a, b in unseen:
         if a and b:
             text = "not seen" if b > 0.7 * inch else "not\nseen"
@@ -127,9 +128,15 @@ def draw_loop(layers):
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     middles = angles - np.pi / nodes
     outward = np.stack([np.cos(middles), np.sin(middles)], axis=1)
-    names = [r"$\mathbb{R}^d$", *(rf"$\mathbb{{R}}^{{m_{layer}}}$" for layer in range(1, layers)), r"$\mathbb{R}^K$"]
-    maps = [*(f"$W_{layer}$" for layer in range(1, layers + 1)), r"$\Omega^\top$"]
+    names = [
+        r"$\mathbb{R}^d$",
+        *(rf"$\mathbb{{R}}^{{m_{{{layer}}}}}$" for layer in range(1, layers)),
+        r"$\mathbb{R}^K$",
+    ]
+    maps = [*(f"$W_{{{layer}}}$" for layer in range(1, layers + 1)), r"$\Omega^\top$"]
     radii, rest, color = (1.0, 0.82, 0.64), 0.48, COLORS.outer
+    shrink = min(1, 9 / nodes)  # more nodes need smaller circles and letters
+    big, small = 13 * shrink, 10 * shrink
 
     figure, axes = plt.subplots(1, 2, figsize=(_WIDTH, _HEIGHT + 0.3), layout="constrained")
     for axis, title in zip(axes, ("the cycle of maps", "the same after changes of basis: loops"), strict=True):
@@ -138,18 +145,19 @@ def draw_loop(layers):
         axis.set_axis_off()
     cycle, loops = axes
     for k in range(nodes):
-        _arc(cycle, 1.0, angles[k], 2 * np.pi / nodes, 0.23, "black", 1.5)
-        cycle.text(*(1.2 * outward[k]), maps[k], ha="center", va="center", fontsize=12)
-        cycle.add_patch(Circle(directions[k], 0.2, facecolor="white", edgecolor="black"))
-        cycle.text(*directions[k], names[k], ha="center", va="center", fontsize=13)
+        _arc(cycle, 1.0, angles[k], 2 * np.pi / nodes, 0.23 * shrink, "black", 1.5)
+        cycle.text(*(1.2 * outward[k]), maps[k], ha="center", va="center", fontsize=12 * shrink)
+        cycle.add_patch(Circle(directions[k], 0.2 * shrink, facecolor="white", edgecolor="black"))
+        cycle.text(*directions[k], names[k], ha="center", va="center", fontsize=big)
         for radius in radii:
             chosen = radius == radii[0]
             _arc(loops, radius, angles[k], 2 * np.pi / nodes, 0.05, color if chosen else _GREY, 2 if chosen else 1)
             loops.plot(*(radius * directions[k]), "o", color=color if chosen else _GREY, markersize=7 if chosen else 5)
         if k < layers:
             loops.plot(*(rest * directions[k]), "o", color=_GREY, markerfacecolor="white", markersize=5)
-        loops.text(*(1.14 * outward[k]), "1" if k < layers else r"$\lambda_i$", ha="center", va="center", color=color)
-        loops.text(*(1.22 * directions[k]), names[k], ha="center", va="center", fontsize=13)
+        weight = "1" if k < layers else r"$\lambda_i$"
+        loops.text(*(1.14 * outward[k]), weight, ha="center", va="center", color=color, fontsize=small)
+        loops.text(*(1.22 * directions[k]), names[k], ha="center", va="center", fontsize=big)
     handles = [
         Line2D([], [], color=color, marker="o", linewidth=2, label="one loop, with its weights"),
         Line2D([], [], color=_GREY, marker="o", markersize=5, label="the other loops"),

@@ -119,5 +119,14 @@ def test_truncation_errors_are_those_of_the_best_approximations():
         best = vectors[:, kept] * values[kept] @ vectors[:, kept].T
         assert error == pytest.approx(np.linalg.norm(symmetric - best) / np.linalg.norm(symmetric), abs=1e-14)
     assert errors[0] == 1
-    with pytest.raises(ValueError, match="the spectrum is zero"):
-        truncation_errors(np.zeros(3))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_zero_matrix_is_approximated_without_error(size):
+    np.testing.assert_array_equal(truncation_errors(np.zeros(size)), np.zeros(size + 1))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1.0, 1e200, 1e300])
+def test_truncation_errors_are_relative_at_any_scale(scale):
+    """The squares of such eigenvalues may be no float64."""
+    assert_allclose(truncation_errors(scale * np.array([-4.0, 3.0, 0.0])), [1, 0.6, 0, 0], rtol=1e-14)

@@ -2,11 +2,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from tests.figures.readability import overlaps
+
 
 @pytest.fixture(autouse=True)
-def close_figures():
+def every_figure_is_drawn_and_readable():
+    """Draw what a test leaves open, since much goes wrong only then: no warning, no text over another."""
     yield
-    plt.close("all")
+    try:
+        assert [pair for number in plt.get_fignums() for pair in overlaps(plt.figure(number))] == []
+    finally:
+        plt.close("all")
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_a_loop_has_an_arrow_for_every_map(layers):
     arrows = [patch for patch in cycle.patches if isinstance(patch, FancyArrowPatch)]
     assert len(arrows) == layers + 1
     texts = [text.get_text() for text in cycle.texts]
-    assert all(f"$W_{layer}$" in texts for layer in range(1, layers + 1))
+    assert all(f"$W_{{{layer}}}$" in texts for layer in range(1, layers + 1))
     assert r"$\Omega^\top$" in texts
     color = matplotlib.colors.to_rgba(COLORS.outer)
     highlighted = [patch for patch in loops.patches if patch.get_edgecolor() == color]

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.cost import Cost
@@ -101,4 +100,3 @@ def test_negatives():
     np.testing.assert_array_equal(left.lines[0].get_ydata(), [9, 99])
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0.9, 0.99])
     assert left.get_xlabel() == "$q M$"
-    plt.close("all")

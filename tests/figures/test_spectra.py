@@ -1,24 +1,16 @@
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.numerical_vs_exact import Trial
-from figures import (
-    plot_agreement,
-    plot_exact_spectrum,
-    plot_judgement,
-    plot_shape,
-    plot_spectra,
-    plot_spectrum,
-    plot_truncation,
-)
+from figures import plot_exact_spectrum, plot_judgement, plot_spectra
 from hessians import HessianTriple
-from linear_networks import spectrum
 from ranks import numerical_rank
-from tests.oracles.integer_networks import hessians
+from tests.figures.readability import texts, tick_labels
 
 
 def test_spectra_show_every_eigenvalue_the_threshold_and_the_prediction():
-    measured = HessianTriple(*(numerical_rank(np.diag(row)) for row in ([3.0, -4.0, 0.0], [1.0, 2.0, 0.5], [0.0] * 3)))
+    measured = HessianTriple(
+        *(numerical_rank(np.diag(row)) for row in ([3.0, -4.0, 0.0], [1.0, 2.0, 0.5], [1.0, 0.0, 0.0]))
+    )
     axes = plot_spectra(measured, HessianTriple(2, 1, 0))
     for axis, found, predicted in zip(axes, measured, (2, 1, 0), strict=True):
         eigenvalues, threshold, prediction = axis.lines
@@ -56,44 +48,51 @@ def test_judgement_circles_the_wrong_ranks():
     np.testing.assert_array_equal(wrong.get_ydata(), [1e-16])
 
 
-def test_truncation_draws_the_error_for_every_rank():
-    spectra = HessianTriple(*[numerical_rank(np.diag([3.0, -4.0, 0.0]))] * 3)
-    axes = plot_truncation({"linear": spectra, "relu": spectra}, HessianTriple(2, 1, 0))
-    for axis, bound in zip(axes, (2, 1, 0), strict=True):
-        np.testing.assert_allclose(axis.lines[0].get_ydata(), [1, 0.6, 1e-17, 1e-17])
-        assert set(axis.lines[-1].get_xdata()) == {bound}
+def test_a_tiny_matrix_beside_a_huge_one_stays_readable():
+    """It has an axis of its own, on which its cliff takes up most of the height, and the labels that belong to it."""
+    sizes = [2.0, 1.0, 1e-17, 0.0]
+    measured = HessianTriple(*(numerical_rank(np.diag(sizes) * scale) for scale in (1e-200, 1e13, 0.0)))
+    axes = plot_spectra(measured, HessianTriple(2, 2, 0))
+    axes[0].figure.draw_without_rendering()
+    for axis, scale in zip(axes[:2], (1e-200, 1e13), strict=True):
+        low, high = np.log10(axis.get_ylim()) - np.log10(scale)
+        assert -30 < low < -17
+        assert 0 < high < 5
+        assert tick_labels(axis.yaxis)
+    assert tick_labels(axes[2].yaxis) == []
 
 
-def test_shape_counts_positive_and_negative_eigenvalues_apart():
-    matrix = numerical_rank(np.diag([5.0, -4.0, 3.0, 1e-3, 0.0]))
-    axes = plot_shape({"before": HessianTriple(*[matrix] * 3), "after": HessianTriple(*[matrix] * 3)}, outliers=2)
-    assert axes.shape == (2, 3)
-    up, down = axes[0, 0].patches
-    assert np.sum(up.get_data().values) == 3
-    assert np.sum(down.get_data().values) == -1
-    assert axes[1, 2].get_title().endswith("3 positive, 1 negative, 1 zero")
-    border = axes[0, 0].lines[-1].get_xdata()[0]
-    assert 3 < border < 4
+def test_matrices_of_comparable_sizes_share_their_axis():
+    measured = HessianTriple(*(numerical_rank(np.diag([scale, 0.0])) for scale in (1.0, 1e5, 1e-4)))
+    axes = plot_spectra(measured, HessianTriple(1, 1, 1))
+    assert len({axis.get_ylim() for axis in axes}) == 1
+    axes[0].figure.draw_without_rendering()
+    assert [bool(tick_labels(axis.yaxis)) for axis in axes] == [True, False, False]
 
 
-def test_agreement(setting):
-    weights, X, Y = setting
-    dense = HessianTriple(*(np.linalg.eigvalsh(H) for H in hessians(*setting)))
-    axes = plot_agreement(dense, spectrum(weights, X.T @ X, X.T @ Y))
-    assert axes.shape == (2, 3)
-    for column, values in zip(axes.T, dense, strict=True):
-        np.testing.assert_array_equal(column[0].lines[0].get_ydata(), values[::-1])
-        assert len(column[0].lines[1].get_ydata()) == len(values)
-        assert column[1].lines[0].get_ydata().max() < 1e-13
+def test_an_exact_rank_above_0_of_computed_zeros():
+    """Eigenvalues can be smaller than any float64: the exact rank shows, and the matrix is not called zero."""
+    axis = plot_exact_spectrum(numerical_rank(np.zeros((3, 3))), 2, "name")
+    assert axis.get_title() == "name: numerical rank 0, no eigenvalue but 0"
+    assert texts(axis) == ["all computed eigenvalues are 0"]
+    assert axis.lines[0].get_xdata()[0] == 2.5
 
 
-def test_the_spectrum_counts_copies():
-    rng = np.random.default_rng(0)
-    found = spectrum([rng.normal(size=(3, 40)), rng.normal(size=(40, 2))], np.eye(3), rng.normal(size=(3, 2)))
-    axes = plot_spectrum(found, "heading")
-    assert axes[0].figure.get_suptitle() == "heading"
-    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["80 positive", "80 negative"]
-    assert axes[0].lines[0].get_xdata()[-1] == 80
-    assert axes[0].get_title().endswith("40 zeros")
-    assert [text.get_text() for text in axes[1].get_legend().get_texts()] == ["6 positive"]
-    plt.close("all")
+def test_judgement_of_an_exact_rank_0():
+    """There is no smallest nonzero eigenvalue, and the largest zero is what the numerical rank has counted."""
+    trials = [
+        Trial("a", "outer", 1, 1e9, 0, np.array([1.0, 1e-3])),
+        Trial("a", "loss", 2, 1e9, 2, np.array([1.0, 0.5, 0.0])),
+        Trial("a", "loss", 0, np.inf, 0, np.zeros(3)),
+    ]
+    smallest, rest, wrong = plot_judgement(trials).lines[:3]
+    np.testing.assert_array_equal(smallest.get_ydata(), [np.nan, 0.5])
+    assert rest.get_ydata()[0] == 1.0
+    np.testing.assert_array_equal(wrong.get_ydata(), [1.0])
+
+
+def test_judgement_of_nothing():
+    for trials in ([], [Trial("a", "outer", 1, 1e9, None, np.array([1.0, 1e-3]))]):
+        axis = plot_judgement(trials)
+        assert len(axis.lines) == 0
+        assert texts(axis) == ["no matrix to judge:\nnone has an exact rank and nonzero eigenvalues"]

@@ -2,44 +2,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from architectures import fully_connected
-from exact import ExactRank
 from experiments.cost import Cost
-from experiments.sweeps import Point
+from experiments.numerical_vs_exact import Trial
 from figures import (
     LOSS_TITLES,
-    certificate_table,
     cost_table,
-    exact_table,
     inertia_table,
+    judgement_table,
     negatives_table,
-    rank_list,
-    rank_table,
-    spread_table,
     structure_table,
     text_table,
     truncation_table,
 )
 from hessians import HessianTriple, dense_hessians
 from initializers import get_init
-from linear_networks import Descent, Inertia, inertia, spectrum
+from linear_networks import Descent, Inertia, Spectrum, inertia, spectrum
 from losses import LOSSES, get_loss
-from ranks import NumericalRank, numerical_rank
-
-
-def test_table():
-    measured = HessianTriple(*(numerical_rank(np.diag([1.0] * rank + [0.0] * (5 - rank))) for rank in (2, 3, 4)))
-    header, _, *rows = rank_table(measured, HessianTriple(2, 3, 5), heading="linear network").splitlines()
-    assert "linear network" in header
-    assert [row.split()[-4:-1] for row in rows] == [["2", "2", "yes"], ["3", "3", "yes"], ["4", "5", "no"]]
-    assert all(row.endswith("4.5e+15") for row in rows)
-    assert len({len(line) for line in (header, *rows)}) == 1
-
-
-def test_table_marks_what_is_not_well_determined():
-    measured = HessianTriple(*(numerical_rank(np.diag([1.0, smallest, 0.0])) for smallest in (1.0, 1e-9, 1.0)))
-    _, _, *rows, note = rank_table(measured, HessianTriple(2, 2, 2)).splitlines()
-    assert [row.endswith("*") for row in rows] == [False, True, False]
-    assert note.startswith("* a gap below 1e+09")
+from ranks import numerical_rank
 
 
 def test_jax_arrays_and_the_table():
@@ -77,35 +56,6 @@ def test_columns_are_as_wide_as_their_longest_entry():
     assert other.endswith("a long name" + "   (10, 2)")
 
 
-def test_ranks_line_by_line():
-    sure, unsure = (numerical_rank(np.diag([1.0, smallest, 0.0])) for smallest in (0.5, 1e-9))
-    lines = rank_list(HessianTriple(sure, unsure, None), data_rank=sure).splitlines()
-    assert len({line.index(" = ") for line in lines}) == 1
-    assert [line.split(" = ")[0] for line in lines] == ["rank(Sigma), r", "rank(H_f)     ", "rank(H_o)     "]
-    assert [line.endswith("   well determined") for line in lines] == [True, True, False]
-    assert [int(line.split(" gap")[0].split()[-1]) for line in lines] == [2, 2, 2]
-
-
-def test_exact_ranks_and_certificates():
-    measured = HessianTriple(*(numerical_rank(np.diag([1.0] * rank)) for rank in (3, 4, 5)))
-    exact = HessianTriple(*(ExactRank(rank, (7, 11), (rank, rank)) for rank in (3, 5, 5)))
-    outer = exact_table(measured, exact).splitlines()[1]
-    assert outer == "H_o: numerical rank 4, exact rank 5, modulo the primes (7, 11)"
-    bound = HessianTriple(24, 21, 36)
-    rows = certificate_table({"7-4-3": (bound, bound), "other": (bound, HessianTriple(24, 20, 36))}).splitlines()[2:]
-    assert [row.split()[-1] for row in rows] == ["yes", "NO"]
-
-
-def test_the_spread_over_seeds():
-    ranks = lambda low: HessianTriple(*(NumericalRank(low + i, 10.0**low, 0.0, np.empty(0)) for i in range(3)))
-    row = [Point("relu", seed, 50, 4, ranks(low), HessianTriple(9, 9, 9)) for seed, low in ((1, 2), (2, 5))]
-    _, _, relu, closed = spread_table([row], "activation").splitlines()
-    assert relu.split("   ")[0].strip() == "relu"
-    assert [cell.strip() for cell in relu.split("   ") if "to" in cell] == ["2 to 5", "3 to 6", "4 to 7"]
-    assert relu.split()[-2:] == ["50", "1e+02"]
-    assert closed.split()[-3:] == ["9", "9", "9"]
-
-
 def test_errors_of_truncation():
     found = numerical_rank(np.diag([3.0, -4.0, 0.0]))
     row = truncation_table({"relu": HessianTriple(*[found] * 3)}, HessianTriple(0, 1, 2)).splitlines()[-1]
@@ -128,3 +78,51 @@ def test_ranks_from_eigenvalues_beside_those_from_signs():
 
 def test_every_loss_has_a_title():
     assert list(LOSS_TITLES) == list(LOSSES)
+
+
+ZERO = HessianTriple(*[numerical_rank(np.zeros((3, 3)))] * 3)
+
+
+def test_the_error_of_a_zero_matrix_is_a_word():
+    found = HessianTriple(ZERO.functional, numerical_rank(np.diag([3.0, -4.0, 0.0])), ZERO.loss)
+    header, rule, row = truncation_table({"relu": found}, HessianTriple(0, 1, 2)).splitlines()
+    assert row.split() == ["relu", "zero", "6e-01", "zero"]
+    assert len(header) == len(rule) == len(row)
+
+
+def test_the_signs_of_zero_matrices():
+    zero = Inertia(0, 0, 3, 1.0)
+    header, rule, *rows = inertia_table(ZERO, HessianTriple(zero, zero, Inertia(1, 0, 2, 0.5))).splitlines()
+    assert len({len(line) for line in (header, rule, *rows)}) == 1
+    assert [row.split()[3:6] for row in rows] == [["0", "0", "3"]] * 3
+    assert [row.split()[-2:] for row in rows] == [["yes", "1e+00"], ["yes", "1e+00"], ["no", "5e-01"]]
+
+
+def test_the_costs_and_the_structure_of_zero_matrices():
+    some = HessianTriple(ZERO.functional, numerical_rank(np.eye(2)), ZERO.loss)
+    costs = {8: (30, Cost(ZERO, 2.5, 1e6, 4e6)), 9: (30, Cost(some, 2.5, 1e6, 1e6))}
+    lines = cost_table(costs, [HessianTriple(0, 0, 0)] * 2).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert "  inf   inf   inf" in lines[2]
+    assert lines[3].index("inf") == lines[2].index("inf")
+    assert lines[3].split()[-1] == "0"
+    found = HessianTriple(*[Spectrum(np.zeros(1), np.array([7]))] * 3)
+    rows = structure_table(found, HessianTriple(*[Inertia(0, 0, 7, 1.0)] * 3)).splitlines()
+    assert len({len(row) for row in rows}) == 1
+    assert rows[2].split() == ["H_f", "0", "inf", "1", "0"]
+
+
+def test_judgements_of_zero_matrices_and_of_nothing():
+    trials = [Trial("", "loss", 0, np.inf, 0, np.zeros(3)), Trial("", "loss", 1, 1e10, 0, np.array([1.0, 0.0]))]
+    lines = judgement_table(trials).splitlines()
+    assert lines[-4].split() == ["1e+09", "and", "more", "2", "1", "0", "1"]
+    assert judgement_table([]).splitlines()[-2].split() == ["all", "0", "0", "0", "0"]
+
+
+def test_long_names_widen_the_table_of_negatives():
+    shape, label = "64-10-20-30-40-50-60-70-80-90-10", "FashionMNIST, orthogonal weights"
+    point = Descent(shape, 10**9, 10**10, Inertia(5, 10**6, 1, 0.1))
+    header, row, _ = negatives_table({"digits": [point], label: [point]}).splitlines()
+    assert len(header) == len(row)
+    assert row.split() == [shape, "10,000,000,000", "1,000,000,000", "1,000,000", "1,000,000"]
+    assert header.endswith(f"   {label}")

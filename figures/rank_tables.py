@@ -1,0 +1,190 @@
+"""Tables and sentences about ranks for the notebooks: results in, text out."""
+
+import checks
+from figures.style import TEXT_NAMES
+from figures.tables import text_table
+from hessians import SYMBOLS
+from ranks import WELL_DETERMINED
+
+
+def rank_list(measured, data_rank=None):
+    """Return the numerical ranks with their gaps, a line each.
+
+    Args:
+        measured: HessianTriple of NumericalRank, or of None for a matrix to be left out.
+        data_rank: NumericalRank of the inputs X (n, d), from their singular values (`ranks.singular_rank`), for a first
+            line. With biases, of the inputs less their mean.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from figures import rank_list
+        >>> from hessians import HessianTriple
+        >>> from ranks import numerical_rank
+        >>> clear, doubtful = numerical_rank(np.diag([2.0, 1.0, 0.0])), numerical_rank(np.diag([1.0, 5e-15, 1e-15]))
+        >>> print(rank_list(HessianTriple(functional=doubtful, outer=clear, loss=None)))
+        rank(H_f)      =        2   gap 5e+00   not well determined
+        rank(H_o)      =        2   gap 2e+15   well determined
+    """
+    rows = [] if data_rank is None else [("rank(X), r", data_rank)]
+    rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
+    lines = []
+    for name, found in rows:
+        said = "well determined" if found.well_determined else "not well determined"
+        lines.append(f"{name:<14} = {found.rank:>8,}   gap {found.gap:>5.0e}   {said}")
+    return "\n".join(lines)
+
+
+def rank_table(measured, predicted, heading="closed form", data_rank=None, exact_data_rank=None):
+    """Return a text table of measured beside predicted ranks. A star marks gaps too small for a trustworthy rank.
+
+    Args:
+        measured: HessianTriple of NumericalRank.
+        predicted: HessianTriple of int.
+        heading: what the predicted ranks are.
+        data_rank: NumericalRank of the inputs (`ranks.singular_rank`), the r of the closed forms, for a first row. If
+            its gap is small, a sentence below says that r is uncertain.
+        exact_data_rank: int, the rank of the stored inputs in exact arithmetic. If it is another one, sentences below
+            say why. It needs `data_rank`.
+
+    Raises:
+        TypeError: if `exact_data_rank` is not an integer.
+        ValueError: if it is negative, exceeds the number of singular values, or comes without `data_rank`.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import numpy as np
+        >>> from figures import rank_table
+        >>> from hessians import HessianTriple
+        >>> from ranks import numerical_rank
+        >>> eigenvalues = [1.0, -1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 5e-15, 1e-15]
+        >>> measured = HessianTriple(*(numerical_rank(np.diag(each)) for each in eigenvalues))
+        >>> print(rank_table(measured, HessianTriple(functional=2, outer=2, loss=2)))
+        matrix                    measured rank     closed form   equal         gap
+        ---------------------------------------------------------------------------
+        functional Hessian  H_f               2               2     yes     4.5e+15
+        outer product       H_o               1               2      no     4.5e+15
+        loss Hessian        H_L               2               2     yes     5.0e+00 *
+        * a gap below 1e+09: rounding may have decided; exact_rank.ipynb shows how to know
+    """
+    form = max(16, len(heading) + 3)
+    lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>{form}}{'equal':>8}{'gap':>12}"]
+    lines.append("-" * len(lines[0]))
+    rows = [] if data_rank is None else [(f"{'data':<20}{'r':>3}", data_rank, "", "")]
+    for name, found, bound in zip(TEXT_NAMES, measured, predicted, strict=True):
+        rows.append((name, found, bound, "yes" if found.rank == bound else "no"))
+    for name, found, bound, equal in rows:
+        star = "" if found.well_determined else " *"
+        lines.append(f"{name:<24}{found.rank:>15}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{star}")
+    if not all(found.well_determined for _, found, _, _ in rows):
+        lines.append(
+            f"* a gap below {WELL_DETERMINED:.0e}: rounding may have decided; exact_rank.ipynb shows how to know"
+        )
+    return "\n".join([*lines, *_about_data(data_rank, exact_data_rank)])
+
+
+def exact_table(measured, exact):
+    """Return numerical ranks beside exact ones, a line each.
+
+    Args:
+        measured: HessianTriple of NumericalRank.
+        exact: HessianTriple of `exact.ExactRank`.
+    """
+    return "\n".join(
+        f"{symbol}: numerical rank {found.rank}, exact rank {truth.rank}, modulo the primes {truth.primes}"
+        for symbol, found, truth in zip(SYMBOLS, measured, exact, strict=True)
+    )
+
+
+def certificate_table(certificates):
+    """Return closed forms beside exact ranks, and whether the two agree.
+
+    Args:
+        certificates: {name of a network: (closed forms, exact ranks), two HessianTriples of ints}.
+
+    Example:
+        >>> from closed_forms import linear_ranks
+        >>> from figures import certificate_table
+        >>> forms = linear_ranks(r=3, classes=2, units=[2])
+        >>> print(certificate_table({"3-2-2": (forms, forms), "other weights": (forms, forms._replace(loss=9))}))
+        network         closed forms (H_f, H_o, H_L)   exact ranks   attained
+        ---------------------------------------------------------------------
+        3-2-2                             (8, 6, 10)    (8, 6, 10)        yes
+        other weights                     (8, 6, 10)     (8, 6, 9)         NO
+    """
+    rows = [
+        [name, tuple(bound), tuple(attained), "yes" if bound == attained else "NO"]
+        for name, (bound, attained) in certificates.items()
+    ]
+    return text_table(["network", "closed forms (H_f, H_o, H_L)", "exact ranks", "attained"], rows)
+
+
+def spread_table(points, heading):
+    """Return a text table of the ranges of the ranks over the seeds, a row for each value of a sweep.
+
+    The last row holds the closed forms.
+
+    Args:
+        points: what `experiments.sweeps.run_sweep` returns, for a sweep over names.
+        heading: of the first column.
+    """
+    rows = []
+    for row in points:
+        ranges = []
+        for found in zip(*(point.measured for point in row), strict=True):
+            low, high = (extreme(each.rank for each in found) for extreme in (min, max))
+            ranges.append(f"{low} to {high}" if low < high else f"{low}")
+        gap = min(found.gap for point in row for found in point.measured)
+        rows.append([f"  {row[0].value}", *ranges, row[0].parameters, f"{gap:.0e}"])
+    rows.append(["  closed form, linear network", *points[0][0].predicted, "", ""])
+    return text_table([heading, *SYMBOLS, "p", "smallest gap"], rows)
+
+
+def summary(points):
+    """Return a sentence: how many ranks of a sweep are the closed forms, their smallest gap, the spread over the seeds.
+
+    Args:
+        points: what `experiments.sweeps.run_sweep` returns.
+    """
+    pairs = [pair for row in points for point in row for pair in zip(point.measured, point.predicted, strict=True)]
+    spread = max(max(ranks) - min(ranks) for row in points for ranks in zip(*map(_ranks, row), strict=True))
+    return (
+        f"{sum(found.rank == bound for found, bound in pairs)} of {len(pairs)} ranks are the closed forms, "
+        f"smallest gap {min(found.gap for found, _ in pairs):.0e}, "
+        f"spread over {len(points[0])} seed{'s' if len(points[0]) > 1 else ''} at most {spread}"
+    )
+
+
+def _ranks(point):
+    return [found.rank for found in point.measured]
+
+
+def _about_data(found, exact):
+    """Return sentences on the data's NumericalRank beside the exact rank. Either can be None, not known."""
+    if exact is None:
+        doubtful = found is not None and not found.well_determined
+        return ["  r has such a gap: the closed forms rest on an uncertain r"] if doubtful else []
+    if found is None:
+        raise ValueError("exact_data_rank stands beside the numerical rank of the data: pass data_rank too")
+    exact, rank = checks.integer("exact_data_rank", exact, minimum=0), found.rank
+    if exact > len(found.spectrum):
+        raise ValueError(
+            f"exact_data_rank is {exact}, but data_rank has {len(found.spectrum)} singular values: pass both "
+            "for the same inputs"
+        )
+    if exact == rank:
+        return [] if found.well_determined else ["  r has such a gap, and exact arithmetic confirms it"]
+    sizes = abs(found.spectrum) / (abs(found.spectrum[0]) or 1.0)
+    sentences = [] if found.well_determined else ["  r has such a gap: the closed forms rest on an uncertain r"]
+    stored = f"r: the stored inputs have rank {exact} in exact arithmetic"
+    if exact > rank:
+        sentences.append(f"{stored}, {exact - rank} more.")
+        rest = f"at most {sizes[rank]:.0e} of the largest" if sizes[rank] else "0"
+        beyond = f" beyond the first {rank}" if rank else ""
+        sentences.append(f"   The singular values{beyond} are {rest}: they can be rounding alone.")
+    else:
+        sentences.append(f"{stored}, {rank - exact} less.")
+        sentences.append(f"   Rounding has been counted: the last of {rank} is {sizes[rank - 1]:.0e} of the largest.")
+    return [*sentences, f"   Exact ranks of the Hessians rest on r = {exact}."]
