@@ -85,17 +85,20 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     return "\n".join([*lines, *_about_data(data_rank, exact_data_rank)])
 
 
-def exact_table(measured, exact):
+def exact_table(measured, exact, data_rank=None, exact_data_rank=None):
     """Return numerical ranks beside exact ones, a line each.
 
     Args:
         measured: HessianTriple of NumericalRank.
         exact: HessianTriple of `exact.ExactRank`.
+        data_rank, exact_data_rank: as in `rank_table`. If the two differ, sentences below say why.
     """
-    return "\n".join(
+    lines = [
         f"{symbol}: numerical rank {found.rank}, exact rank {truth.rank}, modulo the primes {truth.primes}"
         for symbol, found, truth in zip(SYMBOLS, measured, exact, strict=True)
-    )
+    ]
+    differ = data_rank is not None and data_rank.rank != exact_data_rank
+    return "\n".join([*lines, *(_about_rounding(data_rank, exact_data_rank) if differ else [])])
 
 
 def certificate_table(certificates):
@@ -176,15 +179,21 @@ def _about_data(found, exact):
         )
     if exact == rank:
         return [] if found.well_determined else ["  r has such a gap, and exact arithmetic confirms it"]
+    doubtful = [] if found.well_determined else ["  r has such a gap: the closed forms rest on an uncertain r"]
+    return [*doubtful, *_about_rounding(found, exact)]
+
+
+def _about_rounding(found, exact):
+    """Return sentences on a NumericalRank of the data that differs from the exact rank."""
+    rank = found.rank
     sizes = abs(found.spectrum) / (abs(found.spectrum[0]) or 1.0)
-    sentences = [] if found.well_determined else ["  r has such a gap: the closed forms rest on an uncertain r"]
     stored = f"r: the stored inputs have rank {exact} in exact arithmetic"
     if exact > rank:
-        sentences.append(f"{stored}, {exact - rank} more.")
+        first = f"{stored}, {exact - rank} more."
         rest = f"at most {sizes[rank]:.0e} of the largest" if sizes[rank] else "0"
         beyond = f" beyond the first {rank}" if rank else ""
-        sentences.append(f"   The singular values{beyond} are {rest}: they can be rounding alone.")
+        why = f"The singular values{beyond} are {rest}: they can be rounding alone."
     else:
-        sentences.append(f"{stored}, {rank - exact} less.")
-        sentences.append(f"   Rounding has been counted: the last of {rank} is {sizes[rank - 1]:.0e} of the largest.")
-    return [*sentences, f"   Exact ranks of the Hessians rest on r = {exact}."]
+        first = f"{stored}, {rank - exact} less."
+        why = f"Rounding has been counted: the last of {rank} is {sizes[rank - 1]:.0e} of the largest."
+    return [first, f"   {why}", f"   Exact ranks of the Hessians rest on r = {exact}."]

@@ -1,16 +1,135 @@
-"""The example in the README runs, and prints what its last comment says."""
+"""What stands in the README works: the example, and every command."""
 
+import json
+import os
 import re
+import signal
+import subprocess
+import threading
+import urllib.request
+
+import pytest
 
 from tests.conftest import ROOT
+from tests.notebooks.headless import README, line_and_environment, typed
+from tests.test_data import write_mnist
+
+# Commands that are not run here as they stand, each with the reason.
+NOT_RUN = {
+    "make benchmark": "an hour; the small one below stands for it",
+    "python -m benchmarks.experiments.side_by_side": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.exact.exact_ranks": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.linear_networks.judged_signs": "`make benchmark SMALL=yes` runs it",
+    "pip install .": "tests/test_packaging.py runs it, with the options that make it work without a connection",
+    "wsl --install": "sets up Linux on Windows",
+    "python3 -m venv .venv": "these tests run in the environment that it makes",
+    ".venv/bin/pip install -r requirements.txt": "these tests need what it installs, several GB",
+    '.venv/bin/pip install "jax[cuda13]==0.10.2"': "several GB more, for a GPU",
+}
 
 
 def example():
     """Return the one Python example of the README."""
-    (found,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (found,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     return found
+
+
+def commands():
+    """Return all commands: the lines after $ in blocks, and what begins like one in backticks."""
+    blocks = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+    shown = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    inline = re.findall(r"`((?:make |python3? |pip |wsl |\.venv/bin/p)[^`]*)`", text)
+    return {command for command in [*shown, *inline] if command != ".venv/bin/python"}
+
+
+def test_every_command_is_run_by_a_test_or_has_a_reason_why_not():
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    written = {
+        command: any(quote + command + quote in sources for quote in ("'", '"', '"""')) for command in commands()
+    }
+    assert len(written) > 15
+    assert [command for command, found in written.items() if not found] == []
+    assert set(NOT_RUN) <= set(written)
 
 
 def test_the_example(capsys):
     exec(example(), {})
     assert capsys.readouterr().out.split() == example().rsplit("#", 1)[1].split() == ["175", "175"]
+
+
+def rows(text):
+    """Return the rows of the table without the gaps, whose last digits differ from machine to machine."""
+    return [line.split()[:-1] for line in text.splitlines() if re.search(r"\d\.\de\+\d\d$", line)]
+
+
+@pytest.mark.parametrize(
+    "command", ["make run", ".venv/bin/python notebooks/run.py notebooks/hessian_rank.ipynb"], ids=["make", "without"]
+)
+def test_the_first_notebook_prints_the_table_shown(command, tmp_path):
+    more = [] if command == "make run" else ["--results", tmp_path]
+    finished = typed(command, tmp_path, *map(str, more))
+    assert finished.returncode == 0, finished.stderr
+    assert len(rows(README)) == 4
+    assert rows(finished.stdout) == rows(README)
+    assert f"Executed notebook: {tmp_path / 'hessian_rank' / 'hessian_rank.ipynb'}" in finished.stdout
+
+
+def test_other_hyperparameters(tmp_path, monkeypatch):
+    """On random images in MNIST's format, whose rank is full."""
+    write_mnist(tmp_path, "MNIST", train=60)
+    monkeypatch.setenv("HESSIAN_DATA", str(tmp_path))
+    finished = typed('make run dataset=MNIST loss_name=cross widths="[20, 20]"', tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    # q = s = 9, r = 25, M = 40, L = 3
+    assert [row[-3:-1] for row in rows(finished.stdout)][1:] == [
+        [str(rank)] * 2 for rank in (2 * 9 * 40 + 2 * 81 - 3 * 81, 9 * 25, 2 * 9 * 40 - 3 * 81 + 9 * 34)
+    ]
+
+
+@pytest.mark.parametrize("command", ["make test", ".venv/bin/python -m pytest -n auto"])
+def test_the_tests_start(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "tests/test_losses.py")  # of all tests, which are running already
+    finished = typed(command, tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert re.search(r"\d+ passed", finished.stdout)
+
+
+def test_the_linter_has_nothing_to_say(tmp_path):
+    finished = typed("make lint", tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_jupyterlab_opens_the_notebook(tmp_path, monkeypatch):
+    settings = {"ServerApp": {"open_browser": False, "allow_root": True, "ip": "127.0.0.1", "port": 0}}
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    line, environment = line_and_environment("make lab", tmp_path)
+    options = dict(cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(["bash", "-c", line], start_new_session=True, **options) as server:
+        stop = threading.Timer(60, os.killpg, [server.pid, signal.SIGKILL])  # a server that says nothing
+        stop.start()
+        said = []
+        for text in server.stderr:  # which ends with the server
+            said.append(text)
+            if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab(\?token=\w+)", text):
+                with urllib.request.urlopen(
+                    f"{found[1]}/api/contents/hessian_rank.ipynb{found[2]}", timeout=30
+                ) as page:
+                    served = json.load(page)
+                os.killpg(server.pid, signal.SIGKILL)
+                break
+        stop.cancel()
+    assert found, "".join(said)
+    assert served["type"] == "notebook"
+    assert "Serving notebooks from local directory: " + str(ROOT / "notebooks") in "".join(said)
+
+
+def test_the_benchmarks_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # curvlinops is not fetched; without it, its way is left out
+    finished = typed("make benchmark SMALL=yes", tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    judged = re.findall(r"^ +\d+ (\S+) .*\[(\d+, \d+, \d+)\]", finished.stdout, flags=re.M)
+    ranks = {ranks for way, ranks in judged if way in ("original", "dense", "matrix-free", "structure", "signs")}
+    assert len(ranks) == 1

@@ -105,6 +105,15 @@ def test_inputs_that_rounding_has_made_independent():
     ]
 
 
+def test_exact_ranks_beside_inputs_that_rounding_has_made_independent():
+    found = singular_rank(np.array([[0.1 + 0.2, 0.3], [1.0, 1.0]]))
+    exact = HessianTriple(*(ExactRank(each.rank, (7,), (each.rank,)) for each in SURE))
+    without = exact_table(SURE, exact)
+    assert exact_table(SURE, exact, found, 1) == without  # nothing to say
+    assert exact_table(SURE, exact, found, 2).startswith(without + "\nr: the stored inputs have rank 2 in exact")
+    assert exact_table(SURE, exact, found, 2).endswith("Exact ranks of the Hessians rest on r = 2.")
+
+
 def test_inputs_with_fewer_exact_dimensions_than_counted():
     """Singular values that are rounding errors of zeros have been counted."""
     found = singular_rank(np.diag([1.0, 0.5, 4e-15]))

@@ -1,11 +1,19 @@
-"""What the tests of the notebooks share: run one headless, read its cells."""
+"""What the tests of the notebooks share: run one headless, type a command of the README, read cells."""
 
+import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
+import pytest
 
 from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
 
 
 def path(name):
@@ -15,6 +23,34 @@ def path(name):
 def run(notebook, results, *settings):
     command = [sys.executable, ROOT / "notebooks" / "run.py", notebook, *settings, "--results", results]
     return subprocess.run(command, capture_output=True, text=True, timeout=900)
+
+
+def typed(command, results, *more):
+    """Type a command of the README, and return it when it has ended. Arguments as in `line_and_environment`."""
+    line, environment = line_and_environment(command, results, *more)
+    return subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def line_and_environment(command, results, *more):
+    """Return a command of the README as a line for the shell that works in the environment that runs these tests.
+
+    Args:
+        command: it has to stand in the README.
+        results: folder for what `make run` writes.
+        more: further words, such as settings that make it short.
+    """
+    assert f"`{command}`" in README or f"$ {command}\n" in README
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    programs, ready = Path(sys.executable).parent, Path(results) / "ready"
+    ready.touch()  # newer than requirements.txt: make finds its environment complete
+    own = shlex.join([f"BIN={programs}", f"READY={ready}", f"RESULTS={results}"])
+    line = re.sub(r"^make \w+", rf"\g<0> {own}", command)
+    line = re.sub(r"^(?:\.venv/bin/)?(python|pip)\b", rf"{programs}/\1", line)
+    # What pytest and make tell their own children would make these children behave otherwise.
+    own = "MAKE", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "PYTEST_CURRENT"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return f"{line} {shlex.join(more)}", environment
 
 
 def code_cells(notebook):

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.notebooks.headless import check_committed, path, run
+from tests.notebooks.headless import check_committed, typed
 
 
 def test_committed_outputs():
@@ -17,7 +17,8 @@ def test_committed_outputs():
 
 
 def test_a_small_survey_offline(tmp_path):
-    finished = run(path("exact_rank"), tmp_path, "draws=1", "largest=45", "datasets=['digits', 'gaussian']", "seed=7")
+    command = """make run NOTEBOOK=notebooks/exact_rank.ipynb datasets='["digits", "gaussian"]'"""
+    finished = typed(command, tmp_path, "draws=1", "largest=45", "seed=7")
     assert finished.returncode == 0, finished.stderr
     assert [line.split(":")[0] for line in finished.stdout.splitlines() if "exact rank" in line] == [
         "H_f",

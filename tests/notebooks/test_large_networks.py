@@ -1,6 +1,6 @@
 """notebooks/large_networks.ipynb: the committed outputs, and a run with small parameters."""
 
-from tests.notebooks.headless import check_committed, path, run
+from tests.notebooks.headless import check_committed, typed
 
 
 def test_committed_outputs():
@@ -11,7 +11,7 @@ def test_committed_outputs():
 
 def test_a_small_run(tmp_path):
     settings = ["dim=16", "widths=[4, 6]", "classes=5", "sweep_classes=2", "sweep_widths=[4, 8]", "dense_widths=[4]"]
-    finished = run(path("large_networks"), tmp_path, *settings)
+    finished = typed("make run NOTEBOOK=notebooks/large_networks.ipynb", tmp_path, *settings)
     assert finished.returncode == 0, finished.stderr
     rows = [line.rstrip(" *").split() for line in finished.stdout.splitlines() if "  H_" in line]
     assert [row[-2] for row in rows] == ["yes"] * 3

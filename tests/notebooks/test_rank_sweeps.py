@@ -1,6 +1,6 @@
 """notebooks/rank_sweeps.ipynb: the committed outputs, and a run with small parameters."""
 
-from tests.notebooks.headless import check_committed, path, run
+from tests.notebooks.headless import check_committed, typed
 
 
 def test_committed_outputs():
@@ -14,8 +14,9 @@ def test_committed_outputs():
 
 
 def test_a_small_run(tmp_path):
-    settings = ["losses=['mse', 'cross']", "classes=3", "seeds=[1]", "sweep_widths=[2, 4]", "depths=[1, 2]"]
-    finished = run(path("rank_sweeps"), tmp_path, *settings, "most_samples=20", f"folder={tmp_path / 'points'}")
+    settings = ["losses=['mse', 'cross']", "classes=3", "sweep_widths=[2, 4]", "depths=[1, 2]"]
+    settings += ["most_samples=20", f"folder={tmp_path / 'points'}"]
+    finished = typed('make run NOTEBOOK=notebooks/rank_sweeps.ipynb seeds="[1]"', tmp_path, *settings)
     assert finished.returncode == 0, finished.stderr
     for name in ("width", "depth", "sample size"):
         assert f"{name}, cross" in finished.stdout
