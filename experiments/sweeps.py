@@ -1,7 +1,8 @@
 """The three ranks along a sweep over one hyperparameter, every finished point kept in a results file.
 
 The file has one JSON object a line: the setting, then the points. It is replaced as a whole after each point, and so it
-is complete at any time. An interrupted sweep resumes, and the file is the same in the end.
+is complete at any time. An interrupted sweep resumes, and the file is the same in the end. Several processes may run
+the same sweep at once: all of them return all points, and the file has each point once (`points_file`).
 
 Points are read only at their own setting and with the same versions of JAX and NumPy. A file of another setting is
 refused. The sweep cannot notice a change of these modules: move the files away then.
@@ -10,8 +11,9 @@ refused. The sweep cannot notice a change of these modules: move the files away 
 import functools
 import hashlib
 import json
-import os
-from pathlib import Path
+import math
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -19,8 +21,11 @@ import numpy as np
 
 import checks
 from data import get_dataset, home
-from experiments.setting import Setting, closed_forms, network, parameters
+from experiments.points_file import PointsFile, expanded
+from experiments.points_lines import key
+from experiments.setting import closed_forms, network, parameters
 from hessians import SYMBOLS, HessianTriple, num_params
+from initializers import random_key
 from losses import get_loss
 from matrix_free import sketched_ranks
 from ranks import NumericalRank, dense_ranks, singular_rank
@@ -49,7 +54,8 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
         setting: Setting. Its own value of the variable does not matter.
         variable: name of the hyperparameter to vary, a field of Setting.
         values: the values of the variable, in this order: numbers, names, or lists of widths.
-        seeds: seeds of the initial weights, each of them at every value.
+        seeds: seeds of the initial weights, each of them at every value: integers from -2^63 to 2^63 - 1. A value or a
+            seed that comes twice is measured once and returned twice.
         path: the results file, made if it does not exist. `results_file` names one for every setting.
         bar: a `tqdm.tqdm` to show the progress and the time left. Every point is weighted by the time it should take.
 
@@ -57,8 +63,11 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
         For each value a list of Points, one for each seed.
 
     Raises:
-        ValueError: for an unknown variable, no values or no seeds, or a value that makes no network. Also for a results
-            file that is damaged or of another setting, which is left as it is.
+        ValueError: for an unknown variable, no values or no seeds, a seed out of range, or a value that makes no
+            network. Also for a results file that is damaged or of another setting, which is left as it is.
+        TypeError: for values or seeds that are no list, such as a set or a generator, or hold what they should not.
+        OSError: if the results file cannot be read or written, or the disk is full. This is found out before a point is
+            measured, and those in the file stay.
         TypeError, MemoryError, RuntimeError: as in `data.get_dataset` and the ranks.
 
     Example:
@@ -73,50 +82,41 @@ def run_sweep(setting, variable, values, seeds, path, bar=None):
         >>> [found.rank for found in point.measured], list(point.predicted)
         ([8, 6, 10], [8, 6, 10])
     """
-    checks.choice("sweep variable", variable, setting._asdict())
-    values, seeds = _plain(list(values)), _plain(list(seeds))
-    for name, found in (("values", values), ("seeds", seeds)):
-        if not found:
-            raise ValueError(f"{name} is empty: a sweep over {variable!r} needs at least one")
+    header = _header(setting, variable)
+    values, seeds = _listed("values", values, variable), _listed("seeds", seeds, variable)
+    values = [_plain(f"values[{i}]", value) for i, value in enumerate(values)]
+    seeds = [checks.integer(f"seeds[{i}]", seed, minimum=-(2**63)) for i, seed in enumerate(seeds)]
     settings = [setting._replace(**{variable: value}) for value in values]
-    sizes = [parameters(each) for each in settings]
-    path, header = Path(path), _header(setting, variable)
-    known = _read(path, header)
-    keys = [[_key(value, seed) for seed in seeds] for value in values]
-    wanted = {key for row in keys for key in row if key not in known}
-    cost = {key: 1 + (p / 4000) ** 2 for row, p in zip(keys, sizes, strict=True) for key in row}
+    sizes = [_size(each) for each in settings]
+    keys = [[key(value, seed) for seed in seeds] for value in values]
+    known_sizes = {json.dumps(value): size for value, size in zip(values, sizes, strict=True)}
+    file = PointsFile(path, header, [each for row in keys for each in row], known_sizes)
+    known = file.read()
+    cost = {each: 1 + (p / 4000) ** 2 for row, (p, _) in zip(keys, sizes, strict=True) for each in row}
+    wanted = {each for each in cost if each not in known}
     if bar is not None:
         # The total is a little more than the sum: tqdm warns if rounding takes the count beyond it.
-        bar.reset(total=sum(cost[key] for key in wanted) + 1e-6 if wanted else 1)
+        bar.reset(total=sum(cost[each] for each in wanted) + 1e-6 if wanted else 1)
         bar.update(0 if wanted else 1)
-    load = functools.lru_cache(maxsize=1)(get_dataset)  # a sweep over widths reads its images once
-    for value, each, row in zip(values, settings, keys, strict=True):
-        if not wanted.intersection(row):
-            continue
-        measure = _at(each, load)
-        for seed, key in zip(seeds, row, strict=True):
-            if key in wanted:
-                known[key] = json.dumps({"value": value, "seed": seed, **measure(seed)})
-                # The points stand in the order of the sweep, whatever came first. Those of other values stay behind.
-                order = [k for keys_ in keys for k in keys_ if k in known]
-                known = {k: known[k] for k in [*order, *known]}
-                _write(path, [header, *known.values()])
-                wanted.remove(key)
-                if bar is not None:
-                    bar.update(cost[key])
-    return [[_point(each, known[key]) for key in row] for each, row in zip(settings, keys, strict=True)]
+    if wanted:
+        known = _measured(file, wanted, zip(values, settings, keys, strict=True), seeds, cost, bar)
+    return [[_point(each, known[name]) for name in row] for each, row in zip(settings, keys, strict=True)]
 
 
 def results_file(setting, variable, folder=None):
     """Return the path of a results file, a different one for every setting and variable.
 
-    It lies in `folder`, by default in results/sweeps (`data.home`).
+    It lies in `folder`, by default in results/sweeps (`data.home`). A leading ~ stands for the user's home.
+
+    Raises:
+        TypeError, ValueError: for an unknown variable, or a setting that holds anything but numbers, names and widths.
     """
-    digest = hashlib.sha256(_header(setting, variable).encode()).hexdigest()[:10]
-    return (
-        Path(folder or home() / "results" / "sweeps")
-        / f"{variable}-{setting.dataset}-{setting.activation}-{setting.loss_name}-{digest}.jsonl"
-    )
+    header = _header(setting, variable)
+    digest = hashlib.sha256(header.encode()).hexdigest()[:10]
+    names = variable, setting.dataset, setting.activation, setting.loss_name
+    # A name that somebody gave to a function of his own may be long or hold a slash. The digest tells such names apart.
+    readable = "-".join(re.sub(r"[^A-Za-z0-9_.]", "_", str(name))[:40] for name in names)
+    return expanded("folder", folder or home() / "results" / "sweeps") / f"{readable}-{digest}.jsonl"
 
 
 def contradictions(points):
@@ -134,6 +134,24 @@ def contradictions(points):
     ]
 
 
+def _measured(file, wanted, rows, seeds, cost, bar):
+    """Return {key: line} of all points after measuring those wanted that the file does not get from elsewhere."""
+    load = functools.lru_cache(maxsize=1)(get_dataset)  # a sweep over widths reads its images once
+    with file:
+        for value, setting, row in rows:
+            measure = None
+            for seed, name in zip(seeds, row, strict=True):
+                if name not in wanted:
+                    continue
+                if name not in file.reserve(name):  # another process may have finished it meanwhile
+                    measure = measure or _at(setting, load)
+                    file.add(name, json.dumps({"value": value, "seed": seed, **measure(seed)}))
+                wanted.remove(name)
+                if bar is not None:
+                    bar.update(cost[name])
+        return file.read()
+
+
 def _at(setting, load):
     """Return the function seed -> what a point's line says, for networks compiled once."""
     data = load(setting.dataset, setting.n_train, 0, setting.dim, setting.classes)
@@ -144,7 +162,7 @@ def _at(setting, load):
     init_fn, apply_fn = network(setting)
 
     def measure(seed):
-        _, params = init_fn(jax.random.PRNGKey(seed), (-1, setting.dim))
+        _, params = init_fn(random_key(seed), (-1, setting.dim))
         network = loss, apply_fn, params, batches
         guess = closed_forms(setting, rank.rank) if setting.activation == "linear" else None
         p = num_params(params)
@@ -166,63 +184,49 @@ def _point(setting, line):
     return Point(row["value"], row["seed"], row["p"], r, measured, closed_forms(setting, r))
 
 
-# --- the results file
+# --- what is asked for
 
 
-def _plain(values):
-    """Return the same numbers, names and lists as JSON has them, without NumPy's numbers and without tuples."""
-    return json.loads(json.dumps(values, default=lambda value: value.tolist()))
+def _listed(name, found, variable):
+    """Return a list, tuple, range or array as a list."""
+    listed = isinstance(found, Sequence) and not isinstance(found, (str, bytes, bytearray))
+    if not listed and getattr(found, "ndim", 0) < 1:
+        raise TypeError(
+            f"{name} must be a list, a tuple, a range or an array, got {found!r} of type {type(found).__name__}: "
+            "make a list of it, which has an order and can be read twice"
+        )
+    if len(found) == 0:
+        raise ValueError(f"{name} is empty: a sweep over {variable!r} needs at least one")
+    return list(found)
 
 
-def _key(value, seed):
-    return json.dumps([value, seed])
+def _plain(name, value):
+    """Return a number, a name or a list of widths as JSON has it, without NumPy's numbers and without tuples."""
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value}: leave it out or put a number in its place")
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [_plain(f"{name}[{i}]", each) for i, each in enumerate(value)]
+    if hasattr(value, "tolist"):
+        return _plain(name, value.tolist())
+    raise TypeError(
+        f"{name} must be a number, a name, True, False or a list of widths, got {value!r} of type "
+        f"{type(value).__name__}: a list(...) of it may be meant"
+    )
+
+
+def _size(setting):
+    """Return p, and the largest rank that the data can have. What can be checked before any measuring is."""
+    checks.integer("bs", setting.bs)
+    return parameters(setting), min(checks.integer("n_train", setting.n_train), checks.integer("dim", setting.dim))
 
 
 def _header(setting, variable):
-    fixed = {name: value for name, value in setting._asdict().items() if name != variable}
+    """Return the first line of a results file."""
+    checks.choice("sweep variable", variable, setting._asdict())
+    fixed = {name: _plain(name, value) for name, value in setting._asdict().items() if name != variable}
     versions = {"jax": jax.__version__, "numpy": np.__version__}
-    return json.dumps({"variable": variable, **_plain(fixed), **versions})
-
-
-def _read(path, header):
-    """Return {key: line} of the points in a results file, none if there is no file."""
-    if not path.exists():
-        return {}
-    lines = path.read_text().split("\n")
-    points = {}
-    for number, line in enumerate(lines[:-1] if len(lines) > 1 and lines[-1] == "" else lines, start=1):
-        try:
-            if number == len(lines):
-                raise ValueError("no end of line")
-            row = json.loads(line)
-            if number > 1:
-                _point(Setting(), line)
-                points[_key(row["value"], row["seed"])] = line
-            else:
-                there, here = dict(row), json.loads(header)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(_DAMAGED.format(path=path, line=number, complete=len(points))) from error
-        if there != here:
-            names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
-            differences = ", ".join(f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in names)
-            raise ValueError(
-                f"{path} holds the sweep of another setting: {differences}. Name another file (sweeps.results_file "
-                "names one for every setting), or move that one away"
-            )
-    return points
-
-
-_DAMAGED = (
-    "{path} is damaged in line {line}; the {complete} points before it are complete. Delete that line and those that "
-    "follow to go on after these points, or move the file away to begin anew. It was left as it is"
-)
-
-
-def _write(path, lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    return json.dumps({"variable": variable, **fixed, **versions})

@@ -26,6 +26,10 @@ def pytest_configure(config):
         config.compiled = tempfile.mkdtemp(prefix="compiled-")
         os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compiled  # which the workers inherit
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        # For the kernels of notebooks what pyproject.toml says for the tests.
+        os.environ["PYTHONWARNINGS"] = ",".join(
+            f"ignore:Error {verb} persistent compilation cache entry:UserWarning" for verb in ("reading", "writing")
+        )
 
 
 def pytest_unconfigure(config):
