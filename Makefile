@@ -6,7 +6,7 @@
 # make lint     ruff, over modules, tests and notebooks
 # make notebooks  execute the committed notebooks in place, and redraw the README's picture
 # make benchmark  the original's way, curvlinops and this project, side by side; the ways of this project judged
-#               a first look, in two minutes: make benchmark SMALL=yes
+#               a first look, in a minute: make benchmark SMALL=yes
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 NOTEBOOK ?= notebooks/hessian_rank.ipynb
@@ -57,8 +57,8 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks.matrix_free.random_settings $(if $(SMALL),--settings 1 --draws 1)
 	$(BIN)/python -m benchmarks.matrix_free.probes_compared $(if $(SMALL),--small)
 	$(BIN)/python -m benchmarks.exact.exact_ranks $(if $(SMALL),--small)
-	$(BIN)/python -m benchmarks.linear_networks.judged_signs $(if $(SMALL),--seconds 1)
-	$(BIN)/python -m benchmarks.notebooks.random_hyperparameters $(if $(SMALL),--settings 10)
+	$(BIN)/python -m benchmarks.linear_networks.judged_signs $(if $(SMALL),--seconds 0.5)
+	$(BIN)/python -m benchmarks.notebooks.random_hyperparameters $(if $(SMALL),--settings 4)
 
 $(READY): requirements.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'

@@ -1,7 +1,6 @@
 """notebooks/run.py and `make run`: settings arrive as typed, and what goes wrong takes one line."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -32,14 +31,16 @@ def write_notebook(path, kernel="python3"):
     return path
 
 
-def start(*arguments, **options):
-    command = [sys.executable, str(ROOT / "notebooks" / "run.py"), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+def start(*arguments, before=":"):
+    """Start notebooks/run.py, after a command of the shell."""
+    script = [sys.executable, str(ROOT / "notebooks" / "run.py"), *map(str, arguments)]
+    command = ["bash", "-c", f'{before}; exec "$@"', "bash", *script]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def run(*arguments, **options):
+def run(*arguments, before=":"):
     """Return the exit status, what was printed, and the lines of the errors without the progress bar."""
-    return ended(start(*arguments, **options))
+    return ended(start(*arguments, before=before))
 
 
 def ended(process):
@@ -139,11 +140,6 @@ def test_an_interrupt_ends_quietly_with_what_was_kept(after, tmp_path):
     assert after is not None or unfinished.exists()
 
 
-def limited():
-    """Let files be at most one kilobyte long, which is what a full disk looks like. (A notebook takes more.)"""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-
 def test_results_that_cannot_be_written(tmp_path):
     notebook, blocked = write_notebook(tmp_path / "a.ipynb"), tmp_path / "results"
     blocked.touch()
@@ -151,7 +147,8 @@ def test_results_that_cannot_be_written(tmp_path):
     status, _, errors = run(notebook, "--results", blocked)
     assert (status, len(errors)) == (1, 1)
     assert errors[0].startswith(expected)
-    status, _, errors = run(notebook, "--results", tmp_path / "full", preexec_fn=limited)
+    # Files of at most one kilobyte are what a full disk looks like: a notebook takes more.
+    status, _, errors = run(notebook, "--results", tmp_path / "full", before="ulimit -f 1")
     assert status == 1
     assert [line for line in errors if line.startswith("error: ")] == errors[:1]
     assert errors[0].startswith(f"error: results cannot be written to {tmp_path / 'full' / 'a'}: File too large. Make")
