@@ -1,0 +1,1 @@
+"""How the notebooks behave at hyperparameters that nobody has thought of."""
