@@ -11,20 +11,22 @@ import numpy as np
 import psutil
 
 
-def choice(kind, name, choices):
+def choice(kind, name, choices, hyperparameter=""):
     """Return `choices[name]`.
 
     Args:
         kind: what is being chosen, for the message: 'loss', 'activation', ...
         name: the key that the caller asked for.
         choices: mapping from the known names to what they stand for.
+        hyperparameter: its name in the notebooks, for the message, if it is another word than `kind`.
 
     Raises:
         ValueError: if `name` is not one of the choices; the message lists them.
     """
     if not isinstance(name, str) or name not in choices:
         known = ", ".join(repr(known) for known in choices)
-        raise ValueError(f"unknown {kind} {name!r}; choose one of {known}")
+        place = f" as {hyperparameter}" if hyperparameter else ""
+        raise ValueError(f"unknown {kind} {_shown(name)}; choose one of {known}{place}")
     return choices[name]
 
 
@@ -35,7 +37,7 @@ def boolean(name, value):
         TypeError: if `value` is neither True nor False. A text such as "no" is true to Python, and so is nan.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r} of type {_kind(value)}")
+        raise TypeError(f"{name} must be True or False, got {_shown(value)} of type {_kind(value)}")
     return bool(value)
 
 
@@ -51,11 +53,11 @@ def integer(name, value, minimum=1):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r} of type {_kind(value)}") from None
+        raise TypeError(f"{name} must be an integer, got {_shown(value)} of type {_kind(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+        raise ValueError(f"{name} must be at least {minimum}, got {_shown(number)}")
     if number >= 2**63:
-        raise ValueError(f"{name} must be below 2^63 = {2**63}, got {number}")
+        raise ValueError(f"{name} must be below 2^63 = {2**63}, got {_shown(number)}")
     return number
 
 
@@ -67,7 +69,7 @@ def number(name, value, low, high):
         ValueError: unless low <= value < high. NaN is not.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {_kind(value)}")
+        raise TypeError(f"{name} must be a number, got {_shown(value)} of type {_kind(value)}")
     if not low <= value < high:
         raise ValueError(f"{name} must be at least {low} and below {high}, got {value}")
     return float(value)
@@ -95,7 +97,7 @@ def sequence(name, values):
     listed = isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray))
     if not listed and getattr(values, "ndim", None) != 1:
         raise TypeError(
-            f"{name} must be a list of hidden widths such as [5, 10], got {values!r} of type {_kind(values)}"
+            f"{name} must be a list of hidden widths such as [5, 10], got {_shown(values)} of type {_kind(values)}"
         )
     return values
 
@@ -173,3 +175,11 @@ def free_memory():
 
 def _kind(value):
     return type(value).__name__
+
+
+def _shown(value):
+    """Return a value as Python writes it, or in words if it holds an integer of too many digits to be written."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of more than 4000 digits" if isinstance(value, int) else "numbers of more than 4000 digits"

@@ -177,7 +177,8 @@ def _gaussian(wanted, dim, classes, seed):
     rows = classes + sum(wanted.values())
     checks.memory(
         8 * 3 * rows * (dim + classes),  # a sum and its two terms at a time; the targets are as many rows
-        f"{rows} means and samples of {dim} inputs and {classes} targets take {8e-9 * rows * (dim + classes):.1f} GB",
+        f"{rows} means and samples of {dim} inputs and {classes} targets take {8e-9 * rows * (dim + classes):.1f} GB, "
+        "and three times as much while they are drawn",
         "Choose a smaller n_train, n_test, dim or classes",
     )
     means_key, *split_keys = np.random.SeedSequence(seed).spawn(1 + len(wanted))

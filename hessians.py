@@ -219,8 +219,8 @@ def check_memory(p, matrices=5):
     checks.memory(
         8 * matrices * p**2,
         f"a Hessian of p = {p} parameters takes {8e-9 * p**2:.1f} GB and {matrices} such arrays are needed",
-        f"That is enough for p = {largest}: choose smaller widths or a smaller dim, or find the ranks without the "
-        "matrix, by matrix_free.sketched_ranks (see notebooks/large_networks.ipynb). For H_L alone, take "
+        f"That is enough for p = {largest}: choose smaller widths or a smaller dim, fewer classes, or find the ranks "
+        "without the matrix, by matrix_free.sketched_ranks (see notebooks/large_networks.ipynb). For H_L alone, take "
         "matrix_free.sketched_rank with matrix_free.loss_operator",
     )
 

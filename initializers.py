@@ -37,7 +37,7 @@ def get_init(name):
         >>> bool(jax.numpy.allclose(W.T @ W, jax.numpy.eye(3)))
         True
     """
-    return checks.choice("initialization", name, INITIALIZERS)
+    return checks.choice("initialization", name, INITIALIZERS, "init_name")
 
 
 def random_key(seed):

@@ -68,7 +68,7 @@ def get_loss(name):
         >>> float(get_loss("mse")(np.array([[3.0, 4.0]]), np.zeros((1, 2))))  # (9 + 16) / 2
         12.5
     """
-    return checks.choice("loss", name, LOSSES)
+    return checks.choice("loss", name, LOSSES, "loss_name")
 
 
 @functools.lru_cache(maxsize=64)

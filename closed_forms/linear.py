@@ -85,7 +85,7 @@ def effective_outputs(classes, loss_name):
         >>> effective_outputs(10, "mse"), effective_outputs(10, "cross")
         (10, 9)
     """
-    lost = checks.choice("loss", loss_name, NULL_DIRECTIONS)
+    lost = checks.choice("loss", loss_name, NULL_DIRECTIONS, "loss_name")
     return checks.integer("classes", classes, minimum=1 + lost) - lost
 
 

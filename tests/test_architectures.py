@@ -85,6 +85,8 @@ def test_as_many_outputs_as_classes(classes):
         (None, TypeError, "widths must be a list of hidden widths .* got None"),
         (np.array(5), TypeError, "widths must be a list of hidden widths"),
         ([[5, 10]], TypeError, r"widths\[0\] must be an integer, got \[5, 10\] of type list"),
+        (10**5000, TypeError, "widths must be a list .* got a number of more than 4000 digits of type int"),
+        ([-(10**5000)], ValueError, r"widths\[0\] must be at least 1, got a number of more than 4000 digits"),
         ([10**20], ValueError, rf"widths\[0\] must be below 2\^63 = {2**63}, got {10**20}"),
     ],
     ids=lambda value: type(value).__name__,

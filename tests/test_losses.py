@@ -60,7 +60,7 @@ def test_cross_entropy_of_one_output_is_refused():
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh'"):
+    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh' as loss_name"):
         get_loss("hinge")
 
 

@@ -6,10 +6,10 @@ import pytest
 
 import checks
 from tests.notebooks.headless import code_cells, path
-from tests.oracles.hyperparameters import UNNAMED, Verdict, examine, foreign, invalid, valid
+from tests.oracles.hyperparameters import Verdict, examine, foreign, invalid, valid
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_valid_setting_runs_and_no_rank_with_the_mark_is_wrong(seed):
     case = examine(valid(np.random.default_rng([1, seed]), largest=80))
     assert case.failures == [], case.setting
@@ -19,7 +19,7 @@ def test_a_valid_setting_runs_and_no_rank_with_the_mark_is_wrong(seed):
 @pytest.mark.parametrize("seed", range(40))
 def test_an_invalid_setting_is_refused_by_this_project(seed):
     case = examine(*invalid(np.random.default_rng([2, seed])))
-    assert [failure for failure in case.failures if failure[0] != UNNAMED] == [], case.setting
+    assert case.failures == [], case.setting
     assert case.outcome.error
 
 
