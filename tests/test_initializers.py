@@ -48,7 +48,7 @@ def test_orthogonal_is_haar():
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match="unknown initialization 'he'; choose one of .* 'orthogonal' as init_name"):
+    with pytest.raises(ValueError, match=r"unknown initialization 'he'; choose one of .* 'orthogonal' as init_name"):
         get_init("he")
 
 
