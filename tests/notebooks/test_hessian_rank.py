@@ -1,9 +1,11 @@
 """notebooks/hessian_rank.ipynb and notebooks/run.py: the committed outputs, and runs with other hyperparameters."""
 
 import nbformat
+import numpy as np
 import pytest
 
 from tests.notebooks.headless import check_committed, code_cells, path, run
+from tests.oracles.hyperparameters import run_cells
 
 NOTEBOOK = path("hessian_rank")
 
@@ -54,23 +56,35 @@ def test_a_cell_run_twice_gives_the_same_answer(committed, tmp_path):
     assert [ranks(table) for table in tables] == [([175, 150, 250], [175, 150, 250])] * 2
 
 
+def printed(**setting):
+    """Return the table that the cells print with these hyperparameters."""
+    outcome = run_cells(setting)
+    assert outcome.error is None
+    assert outcome.warnings == []
+    return outcome.table
+
+
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("setting", "expected"),
     [
         (
-            ["loss_name=cross", "init_name=uniform", "widths=[3, 20]", "bs=7"],
+            dict(loss_name="cross", init_name="uniform", widths=[3, 20], bs=7),
             [138 + 54 - 27, 93, 138 - 27 + 102],
         ),
-        (["classes=1", "loss_name=cosh", "init_name=orthogonal"], [2 * 15 + 2 - 3, 25, 30 - 3 + 26]),
-        (["dataset=gaussian", "dim=7", "n_train=4", "bs=100", "widths=[6]"], [2 * 24 + 32 - 32, 40, 48 - 32 + 56]),
-        (["bias=True", "widths=[10, 5]"], [180, 160, 270]),
+        (dict(classes=1, loss_name="cosh", init_name="orthogonal"), [2 * 15 + 2 - 3, 25, 30 - 3 + 26]),
+        (dict(dataset="gaussian", dim=7, n_train=4, bs=100, widths=[6]), [2 * 24 + 32 - 32, 40, 48 - 32 + 56]),
+        (dict(bias=True, widths=[10, 5]), [180, 160, 270]),
     ],
     ids=["cross", "one output", "gaussian", "bias"],
 )
-def test_other_hyperparameters(settings, expected, tmp_path):
-    finished = run(NOTEBOOK, tmp_path, *settings)
+def test_other_hyperparameters(setting, expected):
+    assert ranks(printed(**setting)) == (expected, expected)
+
+
+def test_a_run_leaves_the_notebook_and_its_figures(tmp_path):
+    finished = run(NOTEBOOK, tmp_path, "bias=no", "widths=(5, 10)")
     assert finished.returncode == 0, finished.stderr
-    assert ranks(finished.stdout) == (expected, expected)
+    assert ranks(finished.stdout) == ([175, 150, 250],) * 2
     (folder,) = tmp_path.iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
         *(f"figure-{i}.png" for i in (1, 2, 3)),
@@ -80,13 +94,48 @@ def test_other_hyperparameters(settings, expected, tmp_path):
     assert not [output for cell in code_cells(executed) for output in cell.outputs if output.get("name") == "stderr"]
 
 
-def test_a_network_beyond_the_theorem(tmp_path):
-    finished = run(NOTEBOOK, tmp_path, "activation=relu", "n_train=20")
-    assert finished.returncode == 0, finished.stderr
-    assert "linear network" in finished.stdout
-    measured, linear = ranks(finished.stdout)
+def test_a_network_beyond_the_theorem():
+    table = printed(activation="relu", n_train=20)
+    assert "linear network" in table
+    measured, linear = ranks(table)
     assert linear == [175 - 0, 150 - 5 * 5, 250 - 5 * 5]  # r = 20 in place of 25
     assert measured[1] > linear[1]  # relu masks differ from sample to sample, so that the gradients span more
+
+
+def test_a_zero_hessian_is_an_answer():
+    """With the first seed all units of this relu network are dead."""
+    outcome = run_cells(dict(activation="relu", widths=[2, 2]))
+    assert outcome.error is None
+    assert not any(np.any(outcome.namespace[name]) for name in ("H_f", "H_o", "H_L"))
+    assert "H_L = H_o + H_f to 0e+00 of the largest entry" in outcome.text
+    measured, linear = ranks(outcome.table)
+    assert measured == [0, 0, 0]
+    assert linear == [44, 66, 74]
+    assert outcome.warnings == []
+
+
+def data_row(table):
+    """Return the rank of the data and the rest of its row: the gap, and a star if it is small."""
+    (row,) = [line.split() for line in table.splitlines() if line.startswith("data")]
+    return int(row[2]), row[3:]
+
+
+def test_the_rank_of_the_data_is_that_of_the_inputs_and_not_of_their_squares(image_sets):
+    """The covariance has the rank 57, and with it the formulas would be 57 / 57 and a wrong yes."""
+    table = printed(dataset="MNIST", dim=64, classes=1, n_train=70)
+    rank, (gap, star) = data_row(table)
+    assert rank == 58
+    assert 1e7 < float(gap) < 1e9
+    assert star == "*"
+    assert ranks(table)[1] == [29, 58, 86]
+
+
+def test_a_rank_that_the_pixels_have_only_by_rounding():
+    table = printed(dim=49)
+    assert data_row(table)[0] == 45
+    assert ranks(table)[1] == [175, 250, 350]
+    assert table.splitlines()[-3] == "r: the stored inputs have rank 49 in exact arithmetic, 4 more."
+    assert "of the largest: they can be rounding alone." in table
 
 
 @pytest.mark.parametrize(

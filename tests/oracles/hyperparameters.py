@@ -176,6 +176,9 @@ def run_cells(setting):
         jax.numpy_dtype_promotion("standard"),  # the tests' strictness is not the user's
     ):
         warnings.simplefilter("always")
+        warnings.filterwarnings(
+            "ignore", "Error (reading|writing) persistent compilation cache"
+        )  # as in pyproject.toml
         try:
             for code, tags in _cells():
                 already = len(printed.getvalue())
