@@ -84,6 +84,10 @@ def parse(words, defaults):
         >>> parse(["widths=(3, 20)", "bias=no"], {"bias": True, "widths": [5, 10], "seed": 1})
         {'bias': False, 'widths': [3, 20]}
     """
+    if words and not defaults:
+        raise ValueError(
+            f"the notebook has no cell tagged 'parameters' that {words[0]!r} could change; tag one in Jupyter"
+        )
     values = {}
     for word in words:
         name, equals, text = word.partition("=")

@@ -112,6 +112,14 @@ def test_the_line_to_type_is_taken():
         assert parse([typed], DEFAULTS)
 
 
+def test_a_notebook_without_hyperparameters():
+    assert parse([], {}) == {}
+    with pytest.raises(
+        ValueError, match="the notebook has no cell tagged 'parameters' that 'a=1' could change; tag one"
+    ):
+        parse(["a=1"], {})
+
+
 def test_values_come_in_the_order_of_the_notebook_and_once():
     assert list(parse(["bias=no", "n_train=3", "dataset=MNIST"], DEFAULTS)) == ["dataset", "n_train", "bias"]
     with pytest.raises(ValueError, match="n_train is set twice"):
