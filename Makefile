@@ -28,12 +28,20 @@ override RESULTS := $(value RESULTS)
 export NOTEBOOK RESULTS
 empty :=
 TYPED = $(subst \$(empty) ,_,$(subst \\,_,$(MAKEOVERRIDES)))
-unexport $(filter-out NOTEBOOK RESULTS,$(foreach word,$(TYPED),$(firstword $(subst =, ,$(word)))))
+NAMES = $(foreach word,$(TYPED),$(firstword $(subst =, ,$(word))))
+SETTINGS = $(filter-out PYTHON NOTEBOOK RESULTS BIN READY SMALL,$(NAMES))
+unexport $(filter-out NOTEBOOK RESULTS,$(NAMES))
 
 .PHONY: $(GOALS)
 
 run: $(READY)
 	@$(BIN)/python notebooks/run.py --make "$$NOTEBOOK" --results "$$RESULTS"
+
+ifneq ($(filter lab,$(MAKECMDGOALS)),)
+ifneq ($(SETTINGS),)
+$(error make lab takes no hyperparameters: change $(SETTINGS) in the notebook)
+endif
+endif
 
 lab: $(READY)
 	$(BIN)/jupyter lab "$$NOTEBOOK"

@@ -5,7 +5,14 @@ import json
 import math
 import shlex
 
-OF_MAKE = "PYTHON", "NOTEBOOK", "RESULTS", "BIN", "READY"  # the Makefile's own variables, which are no hyperparameters
+OF_MAKE = (
+    "PYTHON",
+    "NOTEBOOK",
+    "RESULTS",
+    "BIN",
+    "READY",
+    "SMALL",
+)  # the Makefile's own variables, which are no hyperparameters
 _BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True)
 _BOOLEANS |= dict.fromkeys(("false", "f", "no", "n", "off", "0"), False)
 

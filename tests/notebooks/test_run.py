@@ -91,6 +91,7 @@ def test_settings_reach_python_as_they_were_typed(make, tmp_path, results):
     [
         (["run", "MNIST"], "*** MNIST: neither one of 'run lab test lint notebooks benchmark' nor name=value."),
         (["run", "widths=[3,", "20]"], '20]: neither one of .* widths="[3, 20]"'),
+        (["lab", "bias=yes"], "*** make lab takes no hyperparameters: change bias in the notebook."),
         (["run", "foo=1; cmd"], "error: 'foo=1; cmd' sets no hyperparameter of the notebook"),
         (["run", "n_train=ten"], "error: n_train must be a whole number, got 'ten'; type n_train=50"),
         (["run", "seed=abc"], "error: seed must be a whole number, got 'abc'; type seed=1"),
