@@ -102,6 +102,20 @@ def sequence(name, values):
     return values
 
 
+def filled(**collections):
+    """Check that no named list or mapping is empty, before it is drawn or summed up.
+
+    Raises:
+        ValueError: if one is; the message names it.
+    """
+    for name, collection in collections.items():
+        if not len(collection):
+            raise ValueError(
+                f"{name} is empty, so there is nothing to show; a hyperparameter that is an empty list leads here: "
+                "give it at least one value"
+            )
+
+
 def finite(**arrays):
     """Check that every named array, or pytree of arrays, is free of NaN and infinity.
 

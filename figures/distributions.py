@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
+import checks
 from figures.panels import ZERO, is_zero, legend_entries, say, whole_ticks, without_ticks
 from figures.style import COLORS, LINES, NAMES, NEGATIVE, PALETTE
 from ranks import truncation_errors
@@ -20,7 +21,11 @@ def plot_truncation(measured, predicted):
 
     Returns:
         Array of three matplotlib axes.
+
+    Raises:
+        ValueError: if there is nothing to draw.
     """
+    checks.filled(measured=measured)
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.8), sharey=True)
     for i, (axis, title, bound) in enumerate(zip(axes, NAMES, predicted, strict=True)):
         zero, size = [], 0
@@ -59,7 +64,11 @@ def plot_shape(rows, outliers, bins=40):
 
     Returns:
         (rows, 3) array of matplotlib axes.
+
+    Raises:
+        ValueError: if there is nothing to draw.
     """
+    checks.filled(rows=rows)
     counted = {title: [found.spectrum[: found.rank] for found in each] for title, each in rows.items()}
     sizes = np.concatenate([abs(spectrum) for each in counted.values() for spectrum in each])
     edges = np.geomspace(0.9 * sizes.min(), 1.1 * sizes.max(), bins + 1) if len(sizes) else None

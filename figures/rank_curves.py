@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
+import checks
 from figures.panels import is_zero, legend_entries, log_scale, positive, say, whole_ticks, without_ticks
 from figures.style import COLORS, MARKS, NAMES, PALETTE
 from ranks import WELL_DETERMINED
@@ -25,7 +26,11 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
 
     Returns:
         Array of matplotlib axes, one for each panel.
+
+    Raises:
+        ValueError: if there is nothing to draw.
     """
+    checks.filled(values=values, panels=panels)
     figure, axes = plt.subplots(1, len(panels), figsize=(max(7.5, 4 * len(panels)), 5.2), sharey=True, squeeze=False)
     size = 6 if len(values) < 20 else 4
     names = isinstance(values[0], (str, bool))
@@ -84,7 +89,11 @@ def plot_costs(dense, matrix_free):
 
     Returns:
         Array of two matplotlib axes.
+
+    Raises:
+        ValueError: if both lists are empty.
     """
+    checks.filled(costs=[*dense, *matrix_free])
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.4))
     ways = (dense, COLORS.outer, "s", "dense: matrices and eigenvalues"), (matrix_free, COLORS.loss, "o", "matrix-free")
     p = [size for size, _ in [*dense, *matrix_free]]
@@ -123,7 +132,11 @@ def plot_training(runs, heading):
 
     Returns:
         (4, columns) array of matplotlib axes.
+
+    Raises:
+        ValueError: if there is nothing to draw.
     """
+    checks.filled(runs=runs)
     figure, axes = plt.subplots(4, len(runs), figsize=(1.5 + 4.7 * len(runs), 11.5), sharex="col", squeeze=False)
     some_zero = False
     for column, (title, (training, measured, lines)) in zip(axes.T, runs.items(), strict=True):
@@ -199,7 +212,11 @@ def plot_negatives(points, heading):
 
     Returns:
         Array of two matplotlib axes.
+
+    Raises:
+        ValueError: if there is nothing to draw.
     """
+    checks.filled(points=points)
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.8))
     styles = list(zip([*PALETTE[1:5], PALETTE[0]], "os^Dv", strict=True))
     for (label, found), (color, mark) in zip(points.items(), styles[: len(points)], strict=True):

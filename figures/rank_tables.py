@@ -132,7 +132,11 @@ def spread_table(points, heading):
     Args:
         points: what `experiments.sweeps.run_sweep` returns, for a sweep over names.
         heading: of the first column.
+
+    Raises:
+        ValueError: if there are no points.
     """
+    checks.filled(points=points)
     rows = []
     for row in points:
         ranges = []
@@ -150,7 +154,11 @@ def summary(points):
 
     Args:
         points: what `experiments.sweeps.run_sweep` returns.
+
+    Raises:
+        ValueError: if there are no points.
     """
+    checks.filled(points=points)
     pairs = [pair for row in points for point in row for pair in zip(point.measured, point.predicted, strict=True)]
     spread = max(max(ranks) - min(ranks) for row in points for ranks in zip(*map(_ranks, row), strict=True))
     return (

@@ -30,6 +30,8 @@ from figures import (
     plot_training,
     plot_truncation,
     show_images,
+    spread_table,
+    summary,
 )
 from hessians import HessianTriple, dense_hessians
 from initializers import get_init
@@ -188,3 +190,23 @@ def test_drawings():
         circles = [patch.get_window_extent() for patch in cycle.patches if hasattr(patch, "radius")]
         assert len(circles) == layers + 1
         assert not any(one.overlaps(other) for i, one in enumerate(circles) for other in circles[:i])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: plot_sweep([], {"": []}, "width", "title"), "values"),
+        (lambda: plot_sweep([1], {}, "width", "title"), "panels"),
+        (lambda: plot_costs([], []), "costs"),
+        (lambda: plot_training({}, "title"), "runs"),
+        (lambda: plot_negatives({}, "title"), "points"),
+        (lambda: plot_truncation({}, HessianTriple(1, 1, 1)), "measured"),
+        (lambda: plot_shape({}, outliers=1), "rows"),
+        (lambda: spread_table([], "network"), "points"),
+        (lambda: summary([]), "points"),
+    ],
+    ids=["values", "panels", "costs", "training", "negatives", "truncation", "shape", "spread", "summary"],
+)
+def test_empty_lists_of_hyperparameters_are_named(call, name):
+    with pytest.raises(ValueError, match=f"{name} is empty, so there is nothing to show; .* at least one value"):
+        call()
