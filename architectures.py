@@ -104,8 +104,7 @@ def count_parameters(dim, units, classes, bias=False):
         275
     """
     sizes = checks.integer("dim", dim), checks.widths(units), checks.integer("classes", classes)
-    bias = checks.boolean("bias", bias)
-    return sum((m_in + bias) * m_out for m_in, m_out in _layers(*sizes))
+    return sum(_counts(_layers(*sizes), checks.boolean("bias", bias)))
 
 
 def _layers(dim, hidden, outputs):
@@ -113,8 +112,13 @@ def _layers(dim, hidden, outputs):
     return list(itertools.pairwise([dim, *hidden, outputs]))
 
 
+def _counts(layers, bias):
+    """Return the number of parameters of each layer."""
+    return [(m_in + bias) * m_out for m_in, m_out in layers]
+
+
 def _check_memory(layers, bias):
-    sizes = [(m_in + bias) * m_out for m_in, m_out in layers]
+    sizes = _counts(layers, bias)
     # While a matrix is drawn, up to four more arrays of its size exist: random bits, and what becomes of them.
     checks.memory(
         8 * (sum(sizes) + 4 * max(sizes)),

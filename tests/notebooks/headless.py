@@ -40,17 +40,22 @@ def line_and_environment(command, results, *more):
         more: further words, such as settings that make it short.
     """
     assert f"`{command}`" in README or f"$ {command}\n" in README
+    own, environment = make_here(results)
+    line = re.sub(r"^make \w+", rf"\g<0> {shlex.join(own)}", command)
+    line = re.sub(r"^(?:\.venv/bin/)?(python|pip)\b", rf"{Path(sys.executable).parent}/\1", line)
+    return f"{line} {shlex.join(more)}", environment
+
+
+def make_here(results):
+    """Return the words, and the environment, with which make works in the environment that runs these tests."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    programs, ready = Path(sys.executable).parent, Path(results) / "ready"
+    ready = Path(results) / "ready"
     ready.touch()  # newer than requirements.txt: make finds its environment complete
-    own = shlex.join([f"BIN={programs}", f"READY={ready}", f"RESULTS={results}"])
-    line = re.sub(r"^make \w+", rf"\g<0> {own}", command)
-    line = re.sub(r"^(?:\.venv/bin/)?(python|pip)\b", rf"{programs}/\1", line)
     # What pytest and make tell their own children would make these children behave otherwise.
     own = "MAKE", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "PYTEST_CURRENT"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    return f"{line} {shlex.join(more)}", environment
+    return [f"BIN={Path(sys.executable).parent}", f"READY={ready}", f"RESULTS={results}"], environment
 
 
 def code_cells(notebook):

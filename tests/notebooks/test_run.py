@@ -1,12 +1,9 @@
 """notebooks/run.py and `make run`: settings arrive as typed, and what goes wrong takes one line."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,6 +12,7 @@ import pytest
 from run import folder_name
 
 from tests.conftest import ROOT
+from tests.notebooks.headless import make_here
 
 CELLS = {
     "parameters": "text = 'none'\nnumbers = [1]\nwait = 0.0\ndie = False",
@@ -52,38 +50,25 @@ def ended(process):
 @pytest.fixture
 def make(tmp_path):
     """Return a function that types a command of make, in the environment that runs these tests."""
-    if shutil.which("make") is None:
-        pytest.skip("make is not installed")
-    ready = tmp_path / "ready"
-    ready.touch()  # newer than requirements.txt: make finds its environment complete
-
-    def typed(*words):
-        command = ["make", f"BIN={Path(sys.executable).parent}", f"READY={ready}", *words]
-        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-
-    return typed
+    own, environment = make_here(tmp_path)
+    options = dict(cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    return lambda *words: subprocess.run(["make", *own, *words], **options)
 
 
-@pytest.fixture
-def results(request):
-    """Let `make run` write to results/, as it does for a reader, and clean up after it."""
-    name = f"made for a test {os.getpid()}"
-    yield name
-    for folder in (ROOT / "results").glob(name.replace(" ", "_") + "*"):
-        shutil.rmtree(folder)
-
-
-def test_settings_reach_python_as_they_were_typed(make, tmp_path, results):
-    notebook = write_notebook(tmp_path / f"{results}.ipynb")
+def test_settings_reach_python_as_they_were_typed(make, tmp_path):
+    notebook = write_notebook(tmp_path / "my copy.ipynb")
     text = (
         f"""["a", 'b']; touch {tmp_path}/1 # $(shell touch {tmp_path}/2) `touch {tmp_path}/3` $HOME $$ \\ "é" (3, 4)"""
     )
     found = make("run", f"NOTEBOOK={notebook}", f"text={text}", "numbers=(3, 4)")
     assert found.returncode == 0, found.stderr
     assert f"{text!a} [3, 4]" in found.stdout
-    assert f"{results}.ipynb" in found.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{results}.ipynb", "ready"]  # no command was run
+    (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert f"Executed notebook: {folder / 'my copy.ipynb'}" in found.stdout
+    assert sorted(path.name for path in tmp_path.iterdir() if path != folder) == [
+        "my copy.ipynb",
+        "ready",
+    ]  # no command ran
 
 
 @pytest.mark.parametrize(
