@@ -1,43 +1,63 @@
 """Arithmetic on arrays of residues modulo an odd prime P < 2^31: the finite field F_P.
 
 Residues are multiplied in int64, where products stay below 2^62. For sums of products they are split into halves of 16
-bits and multiplied as float64: every product and sum stays below 2^53 and is exact. P may be traced, so that one
-compiled program serves every prime.
+bits and multiplied as float64: every product and sum stays below 2^53 and is exact.
 """
 
-import jax
-import jax.numpy as jnp
+import functools
+
 import numpy as np
+
+from exact.arithmetic import Arithmetic, ZeroDivisorError
+
+_TERMS = 2**18  # products of halves, each below 2^34, that add up to at most 2^52
 
 
 def residues(x, prime):
     """Return float64 numbers modulo P, as int64 of the same shape.
 
     A float64 is x = m 2^e with integers m and e. Where e < 0, its residue is m times a power of the inverse of 2.
+    Infinity and NaN have none. They become 0, and whoever computes with them has to look at their values.
 
     Args:
-        x: concrete float64 numbers, finite.
-        prime: P, an int or traced.
+        x: float64 numbers.
+        prime: P.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from exact.finite_field import residues
         >>> residues([3.0, -1.0, 0.5], 7).tolist()  # 1/2 is 4 modulo 7, since 2 * 4 = 8 = 1
         [3, 6, 4]
     """
     x = np.asarray(x, np.float64)
-    library = np if isinstance(prime, int) else jnp  # what is known now need not be compiled
-    if np.all(abs(x) < 2**31) and np.all(x == np.round(x)):  # the common case, and quick to compile
-        return library.asarray(x.astype(np.int64)) % prime
+    x = np.where(np.isfinite(x), x, 0.0)
+    if np.all(abs(x) < 2**31) and np.all(x == np.round(x)):
+        return x.astype(np.int64) % prime
     fraction, exponent = np.frexp(x)
     integer = (fraction * 2.0**53).astype(np.int64)
-    base = library.where(exponent >= 53, 2, (prime + 1) // 2)  # (P + 1) / 2 is the inverse of 2
-    return remainder(integer % prime * power(base, abs(exponent.astype(np.int64) - 53), prime, bits=11), prime)
+    base = np.where(exponent >= 53, 2, (prime + 1) // 2)  # (P + 1) / 2 is the inverse of 2
+    return integer % prime * power(base, abs(exponent.astype(np.int64) - 53), prime, bits=11) % prime
+
+
+def power(base, exponent, prime, bits):
+    """Return base^exponent mod P entry by entry, for exponents below 2^bits, by repeated squaring."""
+    result = np.ones_like(base)
+    for bit in range(bits):
+        result = np.where((exponent >> bit) & 1, result * base % prime, result)
+        base = base * base % prime
+    return result
 
 
 def matmul(a, b, prime):
-    """Return the product of two matrices of residues modulo P, int64, NumPy or JAX.
+    """Return the product of matrices of residues modulo P, or of stacks of them.
+
+    Write a = a0 + 2^16 a1 and b = b0 + 2^16 b1. Three products replace the four of the halves (Karatsuba):
+    a0 b1 + a1 b0 = (a0 + a1)(b0 + b1) - a0 b0 - a1 b1. Each is below 2^34, and 2^18 of them add up to less than 2^52.
+    Longer sums are taken in parts.
+
+    Args:
+        a: (..., m, k) int64.
+        b: (..., k, n) int64.
+        prime: P.
 
     Example:
         >>> import numpy as np
@@ -45,43 +65,45 @@ def matmul(a, b, prime):
         >>> matmul(np.array([[1, 2], [3, 4]]), np.array([[5, 6], [0, 1]]), 7).tolist()  # [[5, 8], [15, 22]] mod 7
         [[5, 1], [1, 1]]
     """
-    return contract(lambda x, y: x @ y, a.shape[1], a, b, prime)
-
-
-def remainder(x, prime):
-    """Return x mod P for x >= 0, in one operation: JAX's % takes half a dozen, since it minds the sign."""
-    return x % prime if isinstance(x, np.ndarray) else jax.lax.rem(x, jnp.full_like(x, prime))
-
-
-def power(base, exponent, prime, bits):
-    """Return base^exponent mod P entry by entry, for exponents below 2^bits, by repeated squaring."""
-    library = np if isinstance(base, np.ndarray) else jnp
-    result = library.ones_like(base)
-    for bit in range(bits):
-        result = library.where((exponent >> bit) & 1, remainder(result * base, prime), result)
-        base = remainder(base * base, prime)
-    return result
-
-
-def contract(multiply, terms, a, b, prime):
-    """Return a bilinear map of residues modulo P.
-
-    Write a = a0 + 2^16 a1 and b = b0 + 2^16 b1. Three products replace the four of the halves (Karatsuba):
-    a0 b1 + a1 b0 = (a0 + a1)(b0 + b1) - a0 b0 - a1 b1. Each is below 2^34, and 2^19 of them add up to less than 2^53.
-
-    Args:
-        multiply: the bilinear map on float64 arrays, such as a matrix product.
-        terms: how many products it adds up for each of its entries.
-        a, b: int64 arrays of residues.
-        prime: P, an int or traced.
-
-    Raises:
-        ValueError: for more than 2^19 terms.
-    """
-    if terms > 2**19:
-        raise ValueError(f"at most 2^19 = 524288 products can be added up exactly, got {terms}; use fewer samples")
+    terms = a.shape[-1]
+    if terms > _TERMS:
+        parts = [slice(first, first + _TERMS) for first in range(0, terms, _TERMS)]
+        return sum(matmul(a[..., part], b[..., part, :], prime) for part in parts) % prime
     a0, a1, b0, b1 = [half.astype(float) for x in (a, b) for half in (x & 0xFFFF, x >> 16)]
-    low, high, both = multiply(a0, b0), multiply(a1, b1), multiply(a0 + a1, b0 + b1)
-    middle = remainder((both - low - high).astype(np.int64), prime)
-    high = remainder(high.astype(np.int64), prime)
-    return remainder(low.astype(np.int64) + (middle << 16) + high * (2**32 % prime), prime)
+    low, high, both = a0 @ b0, a1 @ b1, (a0 + a1) @ (b0 + b1)
+    middle = both - low - high
+    for part in (middle, low):  # high 2^32 + middle 2^16 + low, by Horner's rule
+        high = _remainder(high, prime) * 65536.0
+        high += part
+    result = _remainder(high, prime).astype(np.int64)
+    return result - prime * (result >= prime)
+
+
+def _remainder(x, prime):
+    """Return x mod P for float64 integers from 0 to 2^53, or that plus P."""
+    quotient = np.floor(x * ((1 - 2.0**-50) / prime))  # never above x / P, in spite of rounding, and hardly ever below
+    return x - quotient * prime
+
+
+@functools.cache
+def modulo(prime):
+    """Return the arithmetic of residues modulo P. It has no order, and no functions such as exp."""
+
+    def inverse(a):
+        if np.any(a[0] == 0):
+            raise ZeroDivisorError
+        return (power(a[0], np.int64(prime - 2), prime, bits=31),)
+
+    return Arithmetic(
+        exact=lambda x: (residues(x, prime),),
+        add=lambda a, b: ((a[0] + b[0]) % prime,),
+        neg=lambda a: (-a[0] % prime,),
+        mul=lambda a, b: (a[0] * b[0] % prime,),
+        inverse=inverse,
+        total=lambda a, axis: (a[0].sum(axis) % prime,),
+        matmul=lambda a, b: (matmul(a[0], b[0], prime),),
+        compare=None,
+        equal=lambda a, b: a[0] == b[0],
+        finite=None,
+        functions={},
+    )

@@ -1,0 +1,103 @@
+"""Products with H_f and H_o in exact arithmetic: traced once, carried out by the interpreter."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+import hessians
+from exact.arithmetic import Fields, Number
+from exact.interpreter import interpret
+
+_APART = 1e-4  # how far the nearby weights are, relative to the largest of their array
+
+
+class Problem(NamedTuple):
+    """A network with its loss, its weights and its data."""
+
+    loss: object
+    apply_fn: object
+    params: object  # pytree of float64 arrays
+    batches: list  # pairs of NumPy arrays
+    traced: dict  # the programs so far, by the shapes of their arguments
+
+
+def problem(loss, apply_fn, params, batches):
+    """Return a Problem.
+
+    Raises:
+        TypeError, ValueError: for arrays as in `hessians`, or no batches.
+    """
+    batches = list(hessians.each_batch(batches))
+    for inputs, targets in batches:
+        hessians.check_arguments(params, inputs, targets, apply_fn)
+    return Problem(loss, apply_fn, jax.tree.map(np.asarray, params), batches, {})
+
+
+def products(this, fields, probes, block, direction=0):
+    """Return H_f v and H_o v for probes v, summed over the batches.
+
+    Args:
+        this: Problem.
+        fields: the arithmetics, `arithmetic.Fields`.
+        probes: Number of shape (N, p), without order.
+        block: how many probes are carried through the network at once.
+        direction: which of the nearby weights tell the side of a tie; 2 k and 2 k + 1 are opposite.
+
+    Returns:
+        two tuples of arrays (N, p), as `fields.entry` has them.
+    """
+    count = len(probes.entry[0])
+    block = min(block, count)
+    nearby = _nearby(this.params, direction)
+    totals = None
+    for inputs, targets in this.batches:
+        arguments = [_number(fields, x, y) for x, y in zip(*map(jax.tree.leaves, (this.params, nearby)), strict=True)]
+        arguments += [fields.exact(inputs), fields.exact(targets)]
+        program = _program(this, inputs, targets, block)
+        images = [[np.empty_like(x) for x in probes.entry] for _ in range(2)]
+        for first in [*range(0, count - block, block), count - block]:  # all blocks have one shape: the last overlaps
+            rows = slice(first, first + block)
+            vectors = Number(tuple(x[rows] for x in probes.entry))
+            for image, result in zip(images, interpret(program, [*arguments, vectors], fields), strict=True):
+                for whole, part in zip(image, result.entry, strict=True):
+                    whole[rows] = part
+        images = [tuple(image) for image in images]
+        totals = [fields.entry.add(x, y) for x, y in zip(totals, images, strict=True)] if totals else images
+    return totals
+
+
+def _number(fields, x, near):
+    return Number(fields.entry.exact(x), fields.order.exact(x), fields.near.exact(near))
+
+
+def _nearby(params, direction):
+    generator = np.random.default_rng(direction // 2)
+    sign = 1 - 2 * (direction % 2)
+
+    def moved(x):
+        size = np.max(abs(x), initial=0.0) or 1.0
+        return x + sign * _APART * size * generator.normal(size=x.shape)
+
+    return jax.tree.map(moved, params)
+
+
+def _program(this, inputs, targets, block):
+    key = inputs.shape, targets.shape, block
+    if key not in this.traced:
+
+        def rows(params, inputs, targets, vectors):
+            matvecs = hessians.functional_matvec, hessians.outer_matvec
+            return [jax.vmap(f(this.loss, this.apply_fn, params, inputs, targets))(vectors) for f in matvecs]
+
+        shape = lambda x: jax.ShapeDtypeStruct(x.shape, float)
+        vectors = jax.ShapeDtypeStruct((block, hessians.num_params(this.params)), float)
+        this.traced[key] = jax.make_jaxpr(rows)(
+            jax.tree.map(shape, this.params), shape(inputs), shape(targets), vectors
+        )
+    return this.traced[key]
+
+
+def fields(entry, order, near):
+    """Return fields that have met nothing yet."""
+    return Fields(entry, order, near, {}, set())
