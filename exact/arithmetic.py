@@ -38,7 +38,7 @@ class Arithmetic(NamedTuple):
     matmul: object  # (..., m, k), (..., k, n) -> (..., m, n)
     compare: object  # (a, b) -> the sign of a - b, and where it could not be decided; None where there is no order
     equal: object  # (a, b) -> where a = b
-    finite: object  # part -> where it is a number at all
+    finite: object  # part -> where it is a number at all; None if infinity has no place in it
     functions: dict  # exp, tanh, ... by the name of the primitive, where the arithmetic has them
 
 
@@ -48,7 +48,8 @@ class Fields(NamedTuple):
     entry: Arithmetic
     order: Arithmetic
     near: Arithmetic
-    broken: dict  # primitive's name -> how many ties are none at nearby weights: the weights may be on a kink
+    broken: dict  # primitive's name -> how many ties, at most at a time, are none at nearby weights
+    constants: dict  # float64 constants of the program that stand for others: {1 / 3: a ball around it}
     reach: set  # the digits below 1 that functions such as exp reach down to, one number for each set of arguments
 
     def exact(self, x):
@@ -56,7 +57,16 @@ class Fields(NamedTuple):
         if isinstance(x, Number):
             return x
         x = np.asarray(x, float)
+        if self.constants and np.any(self.stands_for_another(x)):
+            balls = np.array(self.entry.exact(x)[0])
+            for rounded, ball in self.constants.items():
+                balls[x == rounded] = ball
+            return Number((balls,), (balls,), (balls,))
         return Number(self.entry.exact(x), self.order.exact(x), self.near.exact(x))
+
+    def stands_for_another(self, x):
+        """Return where float64 numbers are constants of the program that were rounded."""
+        return np.isin(x, list(self.constants))
 
 
 class OpenComparisonError(ArithmeticError):
@@ -78,6 +88,8 @@ def combine(fields, operation, *numbers, **options):
         known = all(part is not None for part in operands)
         parts.append(getattr(arithmetic, operation)(*operands, **options) if known else None)
     result = Number(*parts)
+    if fields.entry.finite is not None:  # it can be infinite
+        return result
     for number in numbers if result.order is None else [result]:
         if number.order is not None and not np.all(fields.order.finite(number.order)):
             raise OpenComparisonError(f"'{operation}' meets infinity")
@@ -105,5 +117,5 @@ def compare(fields, name, a, b):
         sign = np.where(close, side, sign)
         count = int(np.sum(close & (side != 0)))
         if count:
-            fields.broken[name] = fields.broken.get(name, 0) + count
+            fields.broken[name] = max(count, fields.broken.get(name, 0))
     return sign

@@ -70,14 +70,22 @@ def _cbrt(x):
 def digits_reached(name, x):
     """Return how many digits below 1 a function, or its derivative, reaches down to at the largest of its arguments.
 
-    The derivative 1 - tanh(x)^2 is about 4 exp(-2 |x|). With fewer digits than that it would be a zero.
+    The derivative 1 - tanh(x)^2 is about 4 exp(-2 |x|). With fewer digits than that it would be a zero. Arguments
+    beyond 10^5 do not count. They are masks, such as the -1e9 of attention: no number of digits tells exp(-1e9) from zero.
     """
-    largest = max((float(abs(y).upper()) for y in x.reshape(-1) if y.is_finite()), default=0.0)
-    powers = {"tanh": 2 * largest, "erf": largest**2, "erfc": largest**2}
-    exponentials = {"exp", "exp2", "expm1", "sinh", "cosh", "logistic"}
-    return powers.get(name, largest if name in exponentials else 0.0) / np.log(10)
+    if name not in _REACH:
+        return 0.0
+    sizes = [float(abs(y).upper()) for y in x.reshape(-1)]
+    largest = max((size for size in sizes if size <= _MASK), default=0.0)
+    return _REACH[name](largest) / np.log(10)
 
 
+_MASK = 1e5
+_REACH = {
+    "tanh": lambda x: 2 * x,
+    **dict.fromkeys(["exp", "exp2", "expm1", "sinh", "cosh", "logistic"], lambda x: x),
+    **dict.fromkeys(["erf", "erfc"], lambda x: x * x),
+}
 _CONTAINS_ZERO = np.frompyfunc(lambda x: x.contains(0), 1, 1)
 _FINITE = np.frompyfunc(lambda x: x.is_finite(), 1, 1)
 arb = flint.arb
@@ -87,8 +95,16 @@ FUNCTIONS = {  # by the name of JAX's primitive
     "sin": arb.sin, "cos": arb.cos, "tan": arb.tan, "asin": arb.asin, "acos": arb.acos, "atan": arb.atan,
     "atan2": lambda y, x: arb.atan2(y, x), "logistic": _logistic, "erf": arb.erf, "erfc": arb.erfc,
     "erf_inv": arb.erfinv, "sqrt": arb.sqrt, "rsqrt": arb.rsqrt, "cbrt": _cbrt, "pow": lambda x, y: x**y,
-    "lgamma": arb.lgamma, "digamma": arb.digamma,
 }  # fmt: skip
+
+_GAUSSIAN = 2 / np.sqrt(np.pi), lambda: 2 / arb.pi().sqrt()
+ROUNDED = {  # constants in JAX's derivatives of primitives, of either sign: in float64, and what they are
+    "erf": _GAUSSIAN,
+    "erfc": _GAUSSIAN,
+    "erf_inv": (np.sqrt(np.pi) / 2, lambda: arb.pi().sqrt() / 2),
+    "exp2": (np.log(2), lambda: arb(2).log()),
+    "cbrt": (1 / 3, lambda: arb(1) / 3),
+}
 
 BALLS = Arithmetic(
     exact=lambda x: (exact(x),),

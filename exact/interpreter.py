@@ -9,9 +9,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
+from jax.extend.core import Literal, jaxprs_in_params
 
 from exact.arithmetic import Number
+from exact.balls import FUNCTIONS, ROUNDED
 from exact.moves import WRITTEN, along, moved
 from exact.rules import apply
 
@@ -25,7 +26,8 @@ class Choice(NamedTuple):
 def interpret(closed, arguments, fields):
     """Evaluate a closed jaxpr in exact arithmetic.
 
-    What depends on no argument is a constant of the program, and has the float64 value that JAX computes for it.
+    What depends on no argument is a constant of the program, and has the float64 value that JAX computes for it. The
+    constants in JAX's own derivatives of erf, cbrt and their like are not rounded, though.
 
     Args:
         closed: what `jax.make_jaxpr` returns.
@@ -39,8 +41,24 @@ def interpret(closed, arguments, fields):
         ValueError: for what has no exact form, such as float32; the message says what to change.
         ArithmeticError: one of `exact.arithmetic`, for what these fields cannot decide and others can.
     """
+    if fields.entry.functions:
+        met = ROUNDED.keys() & functions_of_arguments(closed.jaxpr)
+        balls = {rounded: ball() for rounded, ball in map(ROUNDED.get, met)}
+        fields = fields._replace(constants=balls | {-rounded: -ball for rounded, ball in balls.items()})
     results = _evaluate(closed.jaxpr, closed.consts, arguments, fields)
     return [fields.exact(np.asarray(x)) if _is_float(x) else x.array if isinstance(x, Choice) else x for x in results]
+
+
+def functions_of_arguments(jaxpr):
+    """Return the names of the functions such as exp that a jaxpr computes of its arguments, not of constants alone."""
+    names, varying = set(), set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(not isinstance(atom, Literal) and atom in varying for atom in equation.invars):
+            varying.update(equation.outvars)
+            names |= {equation.primitive.name} & FUNCTIONS.keys()
+            for inner in jaxprs_in_params(equation.params):
+                names |= functions_of_arguments(inner)
+    return names
 
 
 def _is_float(x):
@@ -70,7 +88,8 @@ def _carry_out(equation, operands, fields):
         return _evaluate(*_opened(inner), operands, fields)
     if name in _CONTROL:
         return _CONTROL[name](equation, operands, fields)
-    if not any(isinstance(x, (Number, Choice)) for x in operands):
+    rounded = fields.constants and any(_is_float(x) and np.any(fields.stands_for_another(x)) for x in operands)
+    if not rounded and not any(isinstance(x, (Number, Choice)) for x in operands):
         return _constant(equation, operands)
     _check_precision(equation, operands)
     exact = [fields.exact(np.asarray(x)) if _is_float(x) else x for x in operands]

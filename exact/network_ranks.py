@@ -28,7 +28,7 @@ from exact.balls import BALLS, exact
 from exact.finite_field import matmul, modulo
 from exact.matrix_ranks import ExactRank, chosen_primes, odd_prime, rank_modulo
 from exact.pivots import Pivots, eliminate
-from exact.programs import fields, problem, products
+from exact.programs import fields, is_rational, one_sided, problem, products
 from exact.running_errors import BOUNDED, PLAIN
 from hessians import HessianTriple
 
@@ -92,10 +92,9 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
     this = problem(loss, apply_fn, params, batches)
     p = hessians.num_params(params)
     starts = [size + 2 * _SPARE for size in guess or (512 - 2 * _SPARE,) * 3]
-    try:
-        by_prime = [_sketched(_modular(prime, this), p, starts, [seed, prime]) for prime in primes]
-    except IrrationalError:
+    if not is_rational(this, _BLOCK):
         return _ranks_of_balls(this, starts, digits, seed)
+    by_prime = [_sketched(_modular(prime, this), p, starts, [seed, prime]) for prime in primes]
     ranks = [tuple(pivots.rank for pivots in found) for found in zip(*by_prime, strict=True)]
     return HessianTriple(*(ExactRank(max(found), primes, found) for found in ranks))
 
@@ -136,7 +135,7 @@ def _modular(prime, this):
 
     def multiply(vectors, order=BOUNDED):
         try:
-            return _one_sided(this, functools.partial(fields, modulo(prime), order, PLAIN), vectors, _BLOCK)
+            return _checked(this, functools.partial(fields, modulo(prime), order, PLAIN), vectors, _BLOCK)
         except OpenComparisonError as error:
             if order is BALLS:
                 raise UndecidedError(f"{error}, even with 2000 digits: move the weights or the data a little") from None
@@ -160,9 +159,12 @@ def _ball(this, seed):
 
     def multiply(vectors):
         try:
-            return _one_sided(this, _BALL_FIELDS, vectors, _BALLS_AT_A_TIME)
+            images = _checked(this, _BALL_FIELDS, vectors, _BALLS_AT_A_TIME)
         except ZeroDivisorError:
             raise UndecidedError(_ZERO) from None
+        if not all(np.all(BALLS.finite((image,))) for image in images):
+            raise UndecidedError(_INFINITE)
+        return images
 
     return _Ring(
         multiply,
@@ -177,15 +179,19 @@ def _ball(this, seed):
 _BALL_FIELDS = functools.partial(fields, BALLS, BALLS, BALLS)
 
 
-def _one_sided(this, make, probes, block):
-    """Return the products with the probes, if they are the same on all sides of every tie."""
+def _checked(this, make, probes, block):
+    """Return the products with the probes, if there is a Hessian: if all sides of every tie have the same one.
+
+    The outputs, the loss and their slopes are to be the same as well. Random probes stand for the matrices.
+    """
     met = make()
     found = products(this, met, Number((probes,)), block)
     if met.broken:
-        few = Number((probes[-2:],))
-        sides = [products(this, make(), few, block, direction) for direction in range(_DIRECTIONS)]
-        for side in sides[1:]:
-            if not all(np.all(met.entry.equal(a, b)) for a, b in zip(sides[0], side, strict=True)):
+        few = np.random.default_rng(0).integers(1, 1000, size=(2, probes.shape[1]))
+        few = Number(met.entry.exact(few))
+        first, *others = [one_sided(this, make(), few, direction) for direction in range(_DIRECTIONS)]
+        for other in others:
+            if not all(np.all(met.entry.equal(a, b)) for a, b in zip(first, other, strict=True)):
                 name, count = max(met.broken.items(), key=lambda item: item[1])
                 raise UndecidedError(_KINK.format(count=count, name=name))
     return [image[0] for image in found]
@@ -251,8 +257,12 @@ def _check_memory(size, p):
 
 
 _KINK = (
-    "{count} comparisons of the primitive '{name}' are ties, and the Hessians on their two sides differ: a unit sits "
-    "on its kink, where there is no Hessian. Move the weights or the data a little"
+    "{count} comparisons of the primitive '{name}' are ties, and the slopes or the Hessians on their sides differ: a "
+    "unit sits on its kink, where there is no Hessian. Move the weights or the data a little"
+)
+_INFINITE = (
+    "the Hessian has entries that are infinite or not defined, as by the square root or the logarithm of zero: look at "
+    "the arguments of such functions, or move the weights or the data a little"
 )
 _ZERO = "a divisor is zero, or by chance a multiple of the prime: look at the divisors, or choose another prime"
 _FAINT = (

@@ -14,9 +14,7 @@ class Pivots(NamedTuple):
     """What an elimination found."""
 
     rank: int  # number of pivots that exclude zero, which proves that the rank is at least this
-    gap: (
-        float  # digits between the smallest of them, or 1, and the largest entry that is left; infinite if none is left
-    )
+    gap: float  # digits between the smallest of them, or 1, and the largest entry left; infinite if only zeros are left
 
 
 def eliminate(balls, seed=0):
@@ -40,6 +38,8 @@ def eliminate(balls, seed=0):
         k, smallest = len(found), min([smallest, *(abs(pivot).lower() for pivot in found)])
         rank += k
         rest = _eliminated(rest, k)
+    if not all(x.is_finite() for x in rest.reshape(-1)):
+        return Pivots(rank, -np.inf)
     left = max((abs(x).upper() for x in rest.reshape(-1)), default=flint.arb(0))
     return Pivots(rank, float((smallest / left).log() / flint.arb(10).log()) if left > 0 else np.inf)
 

@@ -1,5 +1,6 @@
 """Products with H_f and H_o in exact arithmetic: traced once, carried out by the interpreter."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 
 import hessians
 from exact.arithmetic import Fields, Number
-from exact.interpreter import interpret
+from exact.interpreter import functions_of_arguments, interpret
 
 _APART = 1e-4  # how far the nearby weights are, relative to the largest of their array
 
@@ -49,12 +50,10 @@ def products(this, fields, probes, block, direction=0):
     """
     count = len(probes.entry[0])
     block = min(block, count)
-    nearby = _nearby(this.params, direction)
     totals = None
     for inputs, targets in this.batches:
-        arguments = [_number(fields, x, y) for x, y in zip(*map(jax.tree.leaves, (this.params, nearby)), strict=True)]
-        arguments += [fields.exact(inputs), fields.exact(targets)]
-        program = _program(this, inputs, targets, block)
+        arguments = _arguments(this, fields, inputs, targets, direction)
+        program = _program(this, _hessian_products, inputs, targets, block)
         images = [[np.empty_like(x) for x in probes.entry] for _ in range(2)]
         for first in [*range(0, count - block, block), count - block]:  # all blocks have one shape: the last overlaps
             rows = slice(first, first + block)
@@ -65,6 +64,37 @@ def products(this, fields, probes, block, direction=0):
         images = [tuple(image) for image in images]
         totals = [fields.entry.add(x, y) for x, y in zip(totals, images, strict=True)] if totals else images
     return totals
+
+
+def is_rational(this, block):
+    """Return whether the Hessians take no function such as exp, so that their entries are fractions."""
+    inputs, targets = this.batches[0]
+    program = _program(this, _hessian_products, inputs, targets, min(block, hessians.num_params(this.params)))
+    return not functions_of_arguments(program.jaxpr)
+
+
+def one_sided(this, fields, probes, direction):
+    """Return what a smooth network has alike on all sides of a tie, for each batch.
+
+    These are the outputs, the loss, its gradient in the outputs, and, for each probe v, J v, H_f v and H_o v.
+
+    Args:
+        this, fields, probes, direction: as in `products`.
+
+    Returns:
+        list of tuples of arrays, as `fields.entry` has them.
+    """
+    results = []
+    for inputs, targets in this.batches:
+        program = _program(this, _smooth_parts, inputs, targets, len(probes.entry[0]))
+        results += interpret(program, [*_arguments(this, fields, inputs, targets, direction), probes], fields)
+    return [result.entry for result in results]
+
+
+def _arguments(this, fields, inputs, targets, direction):
+    nearby = _nearby(this.params, direction)
+    weights = zip(*map(jax.tree.leaves, (this.params, nearby)), strict=True)
+    return [*(_number(fields, x, y) for x, y in weights), fields.exact(inputs), fields.exact(targets)]
 
 
 def _number(fields, x, near):
@@ -82,22 +112,29 @@ def _nearby(params, direction):
     return jax.tree.map(moved, params)
 
 
-def _program(this, inputs, targets, block):
-    key = inputs.shape, targets.shape, block
+def _program(this, function, inputs, targets, block):
+    """Return the jaxpr of a function of (loss, apply_fn, params, inputs, targets, vectors (block, p))."""
+    key = function, inputs.shape, targets.shape, block
     if key not in this.traced:
-
-        def rows(params, inputs, targets, vectors):
-            matvecs = hessians.functional_matvec, hessians.outer_matvec
-            return [jax.vmap(f(this.loss, this.apply_fn, params, inputs, targets))(vectors) for f in matvecs]
-
         shape = lambda x: jax.ShapeDtypeStruct(x.shape, float)
+        arguments = jax.tree.map(shape, (this.params, inputs, targets))
         vectors = jax.ShapeDtypeStruct((block, hessians.num_params(this.params)), float)
-        this.traced[key] = jax.make_jaxpr(rows)(
-            jax.tree.map(shape, this.params), shape(inputs), shape(targets), vectors
-        )
+        this.traced[key] = jax.make_jaxpr(functools.partial(function, this.loss, this.apply_fn))(*arguments, vectors)
     return this.traced[key]
+
+
+def _hessian_products(loss, apply_fn, params, inputs, targets, vectors):
+    matvecs = hessians.functional_matvec, hessians.outer_matvec
+    return [jax.vmap(matvec(loss, apply_fn, params, inputs, targets))(vectors) for matvec in matvecs]
+
+
+def _smooth_parts(loss, apply_fn, params, inputs, targets, vectors):
+    outputs, jacobian, _ = hessians.linearized(apply_fn, params, inputs)
+    value, slope = jax.value_and_grad(loss)(outputs, targets)
+    products = _hessian_products(loss, apply_fn, params, inputs, targets, vectors)
+    return [outputs, value, slope, jax.vmap(jacobian)(vectors), *products]
 
 
 def fields(entry, order, near):
     """Return fields that have met nothing yet."""
-    return Fields(entry, order, near, {}, set())
+    return Fields(entry, order, near, {}, {}, set())

@@ -2,11 +2,10 @@
 
 from fractions import Fraction
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from exact.finite_field import matmul, residues
+from exact.finite_field import matmul, power, residues
 
 PRIMES = 2147483629, 1073741827, 1000003
 RNG = np.random.default_rng(0)
@@ -23,16 +22,45 @@ def test_residues_of_floats(prime):
     np.testing.assert_array_equal(residues(values, prime), expected)
 
 
-def test_matmul_of_the_largest_residues():
-    """2^31 residues of P - 1 at the most: here sums of 5000 products of the largest, checked with Python integers."""
-    prime = PRIMES[0]
-    a = prime - 1 - RNG.integers(3, size=(4, 5000))
-    b = prime - 1 - RNG.integers(3, size=(5000, 3))
+@pytest.mark.parametrize("prime", PRIMES)
+def test_residues_of_integers(prime):
+    """Small integers take a shorter way, up to 2^31 in absolute value, and large ones the longer."""
+    values = np.array([0, 1, -1, prime, -prime, 2**31 - 1, 1 - 2**31, 2**31, -(2**31), 2**53])
+    np.testing.assert_array_equal(residues(values[:7].astype(float), prime), values[:7] % prime)
+    np.testing.assert_array_equal(residues(values.astype(float), prime), values % prime)
+
+
+def test_infinity_and_nan_become_zero():
+    np.testing.assert_array_equal(residues([np.inf, -np.inf, np.nan, 0.5], 7), [0, 0, 0, 4])
+
+
+@pytest.mark.parametrize("prime", PRIMES)
+def test_powers(prime):
+    base = prime - 1 - RNG.integers(1000, size=20)
+    exponent = RNG.integers(2**31, size=20)
+    exponent[:2] = 0, 2**31 - 1
+    expected = [pow(int(b), int(e), prime) for b, e in zip(base, exponent, strict=True)]
+    np.testing.assert_array_equal(power(base, exponent, prime, bits=31), expected)
+
+
+@pytest.mark.parametrize("prime", PRIMES)
+@pytest.mark.parametrize(
+    "shapes", [((4, 5000), (5000, 3)), ((2, 3, 4), (2, 4, 5)), ((3, 1), (1, 2)), ((3, 0), (0, 2))], ids=str
+)
+def test_matmul_of_the_largest_residues(shapes, prime):
+    a, b = (prime - 1 - RNG.integers(3, size=shape) for shape in shapes)
     expected = (a.astype(object) @ b.astype(object)) % prime
     np.testing.assert_array_equal(matmul(a, b, prime), expected.astype(np.int64))
-    np.testing.assert_array_equal(np.asarray(matmul(jnp.asarray(a), jnp.asarray(b), prime)), expected.astype(np.int64))
 
 
-def test_sums_too_long_for_exact_arithmetic_are_refused():
-    with pytest.raises(ValueError, match=r"at most 2\^19 = 524288 products .* got 524289"):
-        matmul(np.zeros((1, 2**19 + 1), np.int64), np.zeros((2**19 + 1, 1), np.int64), PRIMES[0])
+@pytest.mark.parametrize("prime", PRIMES)
+@pytest.mark.parametrize("terms", [2**18, 2**18 + 1, 2 * 2**18 + 7])
+def test_sums_of_more_than_2_to_the_18_products_of_the_largest_residues(terms, prime):
+    """Every entry is P - 1, which is -1: products are 1, and their sum is their number, or less the last column."""
+    a = np.full((2, terms), prime - 1)
+    b = np.full((terms, 1), prime - 1)
+    a[1, -1] = 0
+    np.testing.assert_array_equal(matmul(a, b, prime), [[terms % prime], [(terms - 1) % prime]])
+    a, b = (prime - 1 - RNG.integers(3, size=shape) for shape in ((1, terms), (terms, 1)))
+    expected = sum(x * y for x, y in zip(a[0].tolist(), b[:, 0].tolist(), strict=True)) % prime
+    assert matmul(a, b, prime).tolist() == [[expected]]
