@@ -39,6 +39,7 @@ class Arithmetic(NamedTuple):
     compare: object  # (a, b) -> the sign of a - b, and where it could not be decided; None where there is no order
     equal: object  # (a, b) -> where a = b
     finite: object  # part -> where it is a number at all; None if infinity has no place in it
+    nan: object  # part -> where it is not even infinite
     functions: dict  # exp, tanh, ... by the name of the primitive, where the arithmetic has them
 
 

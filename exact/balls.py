@@ -51,7 +51,9 @@ def _inverse(a):
 
 
 def _total(a, axis):
-    return (np.asarray(a[0].sum(axis), object),) if a[0].shape[axis] else (exact(np.zeros(a[0].sum(axis).shape)),)
+    if not a[0].shape[axis]:
+        return (exact(np.zeros(np.delete(a[0].shape, axis))),)
+    return (np.asarray(a[0].sum(axis), object),)
 
 
 def _elementwise(function):
@@ -71,7 +73,7 @@ def digits_reached(name, x):
     """Return how many digits below 1 a function, or its derivative, reaches down to at the largest of its arguments.
 
     The derivative 1 - tanh(x)^2 is about 4 exp(-2 |x|). With fewer digits than that it would be a zero. Arguments
-    beyond 10^5 do not count. They are masks, such as the -1e9 of attention: no number of digits tells exp(-1e9) from zero.
+    beyond 10^5 do not count. They are masks, such as the -1e9 of attention, whose exponential is as good as zero.
     """
     if name not in _REACH:
         return 0.0
@@ -88,6 +90,7 @@ _REACH = {
 }
 _CONTAINS_ZERO = np.frompyfunc(lambda x: x.contains(0), 1, 1)
 _FINITE = np.frompyfunc(lambda x: x.is_finite(), 1, 1)
+_NAN = np.frompyfunc(lambda x: x.is_nan(), 1, 1)
 arb = flint.arb
 FUNCTIONS = {  # by the name of JAX's primitive
     "exp": arb.exp, "exp2": lambda x: arb(2) ** x, "expm1": arb.expm1, "log": arb.log, "log1p": arb.log1p,
@@ -117,5 +120,6 @@ BALLS = Arithmetic(
     compare=_compare,
     equal=lambda a, b: _compare(a, b)[1],
     finite=lambda a: np.asarray(_FINITE(a[0]), bool),
+    nan=lambda a: np.asarray(_NAN(a[0]), bool),
     functions={name: _elementwise(function) for name, function in FUNCTIONS.items()},
 )

@@ -15,7 +15,7 @@ def comparison(holds):
     def rule(fields, equation, operands):
         a, b = operands
         if equation.invars[0] is equation.invars[1]:  # x != x asks for NaN
-            return [holds(np.zeros(a.shape))]
+            return [holds(np.where(_is_nan(fields, a), np.nan, 0))]
         return [holds(compare(fields, equation.primitive.name, fields.exact(a), fields.exact(b)))]
 
     return rule
@@ -46,6 +46,15 @@ def sign(fields, a):
     return fields.exact(compare(fields, "sign", a, fields.exact(np.zeros(a.shape))))
 
 
+def is_finite(fields, a):
+    """Return whether each entry is neither infinite nor NaN. Derivatives are taken to be finite."""
+    return np.ones(a.shape, bool) if a.order is None else fields.order.finite(a.order)
+
+
+def _is_nan(fields, a):
+    return np.zeros(a.shape, bool) if a.order is None else fields.order.nan(a.order)
+
+
 def absolute(fields, a):
     """Return |a| = a sign(a)."""
     return combine(fields, "mul", a, sign(fields, a))
@@ -71,6 +80,8 @@ def convert(fields, equation, operands):
         return [fields.exact(a)]
     if not isinstance(a, Number):
         return [np.asarray(a).astype(dtype)]
+    if np.issubdtype(dtype, np.bool_):
+        return [compare(fields, "convert_element_type", a, fields.exact(np.zeros(a.shape))) != 0]
     rounded = combine(fields, "mul", sign(fields, a), floor(fields, absolute(fields, a)))
     return [np.asarray(rounded.order[0], float).astype(dtype)]
 
@@ -84,22 +95,37 @@ def _places(fields, name, keys, wanted):
     Every entry is compared with every other. The first key decides, and the next ones where it is a tie.
     """
     size = keys[0].shape[-1]
-    against = lambda x: [np.broadcast_to(y, (*x.shape, size)) for y in (x[..., :, None], x[..., None, :])]
+    left, right = np.triu_indices(size, 1)
     ahead = 0
     for key in reversed(keys):
         if isinstance(key, Number):
-            signs = compare(fields, name, *along(against, key))
+            pairs = [along(lambda x, i=i: [x[..., i]], key)[0] for i in (left, right)]
+            signs = compare(fields, name, *pairs)
         else:
-            a, b = against(key)
-            signs = (a > b).astype(int) - (a < b)
+            signs = np.sign(np.subtract(key[..., left], key[..., right], dtype=float))
         ahead = np.where(signs != 0, wanted * signs, ahead)
-    stands_later = np.arange(size)[:, None] > np.arange(size)
-    return np.sum((ahead > 0) | ((ahead == 0) & stands_later), axis=-1)
+    later = np.zeros((*keys[0].shape, size), bool)  # whether one entry comes later than another
+    later[..., left, right] = ahead > 0
+    later[..., right, left] = ahead <= 0
+    return later.sum(axis=-1)
 
 
 def extreme(fields, name, a, wanted):
-    """Return the index of the largest entry along the last axis, wanted = 1, or of the smallest, -1; the first wins."""
-    return np.argmin(_places(fields, name, [a], -wanted), axis=-1)
+    """Return the index of the largest entry along the last axis, wanted = 1, or of the smallest, -1; the first wins.
+
+    Neighbours are compared, then the winners with their neighbours, and so on.
+    """
+    index = np.broadcast_to(np.arange(a.shape[-1]), a.shape)
+    while a.shape[-1] > 1:
+        pairs = a.shape[-1] // 2 * 2
+        even, odd = (along(lambda x, i=i, pairs=pairs: [x[..., i:pairs:2]], a)[0] for i in (0, 1))
+        first = compare(fields, name, even, odd) * wanted >= 0
+
+        def winners(x, first=first, pairs=pairs):
+            return [np.concatenate([np.where(first, x[..., 0:pairs:2], x[..., 1:pairs:2]), x[..., pairs:]], axis=-1)]
+
+        (a,), (index,) = along(winners, a), winners(index)
+    return index[..., 0]
 
 
 def taken(index):

@@ -69,7 +69,7 @@ def matmul(a, b, prime):
     if terms > _TERMS:
         parts = [slice(first, first + _TERMS) for first in range(0, terms, _TERMS)]
         return sum(matmul(a[..., part], b[..., part, :], prime) for part in parts) % prime
-    a0, a1, b0, b1 = [half.astype(float) for x in (a, b) for half in (x & 0xFFFF, x >> 16)]
+    (a0, a1), (b0, b1) = _halves(a), _halves(b)
     low, high, both = a0 @ b0, a1 @ b1, (a0 + a1) @ (b0 + b1)
     middle = both - low - high
     for part in (middle, low):  # high 2^32 + middle 2^16 + low, by Horner's rule
@@ -77,6 +77,12 @@ def matmul(a, b, prime):
         high += part
     result = _remainder(high, prime).astype(np.int64)
     return result - prime * (result >= prime)
+
+
+def _halves(x):
+    """Return x mod 2^16 and the rest, x = x0 + 2^16 x1, as float64: they are the first two quarters of each int64."""
+    quarters = np.ascontiguousarray(x).astype("<i8", copy=False).view("<u2").reshape(*x.shape, 4)
+    return quarters[..., 0].astype(float), quarters[..., 1].astype(float)
 
 
 def _remainder(x, prime):
@@ -105,5 +111,6 @@ def modulo(prime):
         compare=None,
         equal=lambda a, b: a[0] == b[0],
         finite=None,
+        nan=None,
         functions={},
     )

@@ -154,6 +154,8 @@ def _scan(equation, operands, fields):
         outputs.append(results[carried:])
     if params["reverse"]:
         outputs.reverse()
+    if not outputs:
+        return [*carry, *(fields.exact(np.zeros(atom.aval.shape)) for atom in equation.outvars[carried:])]
     return [*carry, *(_stack(column, fields) for column in zip(*outputs, strict=True))]
 
 

@@ -59,7 +59,8 @@ def _by_number(equation, operands):
         size = math.prod(operands[k].shape)
         numbered[k] = np.arange(first, first + size).reshape(operands[k].shape)
         first += size
-    results = equation.primitive.bind(*numbered, **equation.params)
+    params = equation.params | ({"fill_value": -1} if "fill_value" in equation.params else {})
+    results = equation.primitive.bind(*numbered, **params)
     several = equation.primitive.multiple_results
     places = [np.asarray(x) for x in (results if several else [results])]
     if any(np.any(place < 0) for place in places):
@@ -82,7 +83,12 @@ def last(axes, a):
 
 def along_axis(axis, a):
     """Return the entries of a Number along an axis, as a list of Numbers without that axis."""
-    return along(lambda x: list(np.moveaxis(x, axis, 0)), a)
+    return along(lambda x: _rows(np.moveaxis(x, axis, 0)), a)
+
+
+def _rows(x):
+    """Return the entries of an array along its first axis, as arrays even if they are single objects."""
+    return [np.asarray(row, x.dtype) for row in x]
 
 
 def stacked(numbers, axis):
@@ -153,14 +159,14 @@ WRITTEN = {
     "split": lambda params, x: np.split(x, np.cumsum(params["sizes"])[:-1], axis=params["axis"]),
     "concatenate": lambda params, *xs: np.concatenate(xs, axis=params["dimension"]),
     "stack": lambda params, *xs: np.stack(xs, axis=params["axis"]),
-    "unstack": lambda params, x: list(np.moveaxis(x, params["axis"], 0)),
+    "unstack": lambda params, x: _rows(np.moveaxis(x, params["axis"], 0)),
     "tile": lambda params, x: np.tile(x, params["reps"]),
     "rev": lambda params, x: np.flip(x, tuple(params["dimensions"])),
     "pad": lambda params, x, fill: padded(params["padding_config"], x, fill),
     "select_n": _select_n,
     "dynamic_slice": lambda params, x, *starts: x[_place(x, starts, params["slice_sizes"])],
     "dynamic_update_slice": _dynamic_update_slice,
-    "optimization_barrier": lambda params, *xs: xs,
-    **dict.fromkeys(["copy", "copy_p", "stop_gradient", "name", "device_put"], lambda params, x: x),
+    **dict.fromkeys(["optimization_barrier", "device_put"], lambda params, *xs: xs),
+    **dict.fromkeys(["copy", "copy_p", "stop_gradient", "name"], lambda params, x: x),
 }  # fmt: skip
 MOVES = {*WRITTEN, "gather", "scatter"}

@@ -36,6 +36,7 @@ _SPARE = 8  # spare probes: a sketch of size N is trusted for ranks up to N - _S
 _BLOCK = 64  # probes of residues at a time, so that they fit in a processor's cache
 _BALLS_AT_A_TIME = 32  # probes of balls, which take some 250 bytes each
 _MOST_DIGITS = 10_000
+_WORTH_IT = 1.25  # how much larger than a sketch the whole matrix must be, for the sketch to be worth its trouble
 _CLEAR = 150  # digits that pivots are to have beyond those to which functions reach down
 _DIRECTIONS = 8  # of nearby weights from which a tie is looked at
 
@@ -93,7 +94,10 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
     p = hessians.num_params(params)
     starts = [size + 2 * _SPARE for size in guess or (512 - 2 * _SPARE,) * 3]
     if not is_rational(this, _BLOCK):
-        return _ranks_of_balls(this, starts, digits, seed)
+        try:
+            return _ranks_of_balls(this, starts, digits, seed)
+        except ZeroDivisorError:
+            raise UndecidedError(_ZERO) from None
     by_prime = [_sketched(_modular(prime, this), p, starts, [seed, prime]) for prime in primes]
     ranks = [tuple(pivots.rank for pivots in found) for found in zip(*by_prime, strict=True)]
     return HessianTriple(*(ExactRank(max(found), primes, found) for found in ranks))
@@ -158,10 +162,7 @@ def _ball(this, seed):
     """Return the _Ring of balls, with the digits that flint.ctx has."""
 
     def multiply(vectors):
-        try:
-            images = _checked(this, _BALL_FIELDS, vectors, _BALLS_AT_A_TIME)
-        except ZeroDivisorError:
-            raise UndecidedError(_ZERO) from None
+        images = _checked(this, _BALL_FIELDS, vectors, _BALLS_AT_A_TIME)
         if not all(np.all(BALLS.finite((image,))) for image in images):
             raise UndecidedError(_INFINITE)
         return images
@@ -208,7 +209,7 @@ def _sketched(ring, p, sizes, seed):
     images = [probes] * 3
     while None in found:
         largest = max(size for size, pivots in zip(sizes, found, strict=True) if pivots is None)
-        if largest >= p:
+        if _WORTH_IT * largest > p:
             _check_memory(p, p)
             whole = _three(ring, ring.unit(p))
             return [pivots or ring.rank(matrix) for pivots, matrix in zip(found, whole, strict=True)]

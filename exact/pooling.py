@@ -51,7 +51,9 @@ def select_and_gather_add(fields, equation, operands):
     """Take the tangents of the entries that a pooling takes."""
     tangents, a = operands
     chosen = _chosen(fields, equation, a)
-    return along(lambda x: [x.reshape(-1)[chosen.reshape(-1)].reshape(chosen.shape)], tangents)
+    outside = fields.exact(np.zeros(1))  # the tangent of a window without an entry, of which the index is -1
+    take = lambda x, zero: [np.concatenate([x.reshape(-1), zero])[chosen.reshape(-1)].reshape(chosen.shape)]
+    return along(take, tangents, outside)
 
 
 def select_and_scatter_add(fields, equation, operands):

@@ -119,7 +119,14 @@ def _program(this, function, inputs, targets, block):
         shape = lambda x: jax.ShapeDtypeStruct(x.shape, float)
         arguments = jax.tree.map(shape, (this.params, inputs, targets))
         vectors = jax.ShapeDtypeStruct((block, hessians.num_params(this.params)), float)
-        this.traced[key] = jax.make_jaxpr(functools.partial(function, this.loss, this.apply_fn))(*arguments, vectors)
+        trace = jax.make_jaxpr(functools.partial(function, this.loss, this.apply_fn))
+        try:
+            this.traced[key] = trace(*arguments, vectors)
+        except AssertionError as error:
+            raise ValueError(
+                "JAX cannot linearize the network or the loss: make the custom derivatives in it linear in their "
+                "tangents, without comparisons of them"
+            ) from error
     return this.traced[key]
 
 

@@ -94,8 +94,9 @@ def _reduce_sum(fields, equation, operands):
 
 
 def _reduce_prod(fields, equation, operands):
-    factors = along_axis(-1, last(equation.params["axes"], *operands))
-    return [functools.reduce(functools.partial(_mul, fields), factors)]
+    a = last(equation.params["axes"], *operands)
+    one = fields.exact(np.ones(a.shape[:-1]))
+    return [functools.reduce(functools.partial(_mul, fields), along_axis(-1, a) if a.shape[-1] else [], one)]
 
 
 def _cumulative(operation):
@@ -118,10 +119,6 @@ def _bilinear(fields, equation, operands):
     return along(lambda x: [back(x)], combine(fields, "matmul", a, b))
 
 
-def _is_finite(fields, a):
-    return np.ones(a.shape, bool)
-
-
 _SIGNS = {
     "gt": lambda sign: sign > 0, "ge": lambda sign: sign >= 0, "lt": lambda sign: sign < 0,
     "le": lambda sign: sign <= 0, "eq": lambda sign: sign == 0, "ne": lambda sign: sign != 0,
@@ -136,7 +133,8 @@ RULES = {
     "scatter-add": scatter(_add), "scatter-sub": scatter(_sub), "scatter-mul": scatter(_mul),
     "max": _rule(comparisons.maximum), "min": _rule(comparisons.minimum), "clamp": _rule(comparisons.clamp),
     "sign": _rule(comparisons.sign), "abs": _rule(comparisons.absolute), "floor": _rule(comparisons.floor),
-    "ceil": _rule(comparisons.ceil), "is_finite": _rule(_is_finite), "convert_element_type": comparisons.convert,
+    "ceil": _rule(comparisons.ceil), "is_finite": _rule(comparisons.is_finite),
+    "convert_element_type": comparisons.convert,
     "reduce_max": comparisons.reduce_extreme(1), "reduce_min": comparisons.reduce_extreme(-1),
     "argmax": comparisons.arg_extreme(1), "argmin": comparisons.arg_extreme(-1),
     "sort": comparisons.sort, "top_k": comparisons.top_k,

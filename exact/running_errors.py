@@ -9,11 +9,12 @@ import numpy as np
 from exact.arithmetic import Arithmetic
 
 _EPS = np.finfo(float).eps
+_TINY = 4 * np.finfo(float).smallest_subnormal  # more than what a value and its bound lose by underflow
 
 
 def _rounded(value, error):
     """Return a value computed with one rounding, and the bound that follows from the operands' errors."""
-    return value, error + _EPS * abs(value)
+    return value, error + _EPS * abs(value) + _TINY
 
 
 def _add(a, b):
@@ -37,7 +38,8 @@ def _total(a, axis):
 
 def _matmul(a, b):
     sizes, terms = (abs(a[0]), abs(b[0])), a[0].shape[-1]
-    return a[0] @ b[0], sizes[0] @ b[1] + a[1] @ (sizes[1] + b[1]) + (terms + 2) * _EPS * (sizes[0] @ sizes[1])
+    error = sizes[0] @ b[1] + a[1] @ (sizes[1] + b[1]) + (terms + 2) * _EPS * (sizes[0] @ sizes[1])
+    return a[0] @ b[0], error + (terms + 2) * _TINY
 
 
 def _compare(a, b):
@@ -72,6 +74,7 @@ BOUNDED = Arithmetic(
     compare=_compare,
     equal=None,
     finite=lambda a: np.isfinite(a[0]) & np.isfinite(a[1]),
+    nan=lambda a: np.isnan(a[0]),
     functions={},
 )
 
@@ -86,5 +89,6 @@ PLAIN = Arithmetic(
     compare=_quiet(lambda a, b: (_sign(a[0] - b[0]), a[0] == b[0])),
     equal=None,
     finite=None,
+    nan=None,
     functions={},
 )
