@@ -17,7 +17,7 @@ ACTIVATIONS = {
     "gelu": functools.partial(jax.nn.gelu, approximate=False),
     "sigmoid": jax.nn.sigmoid,
 }
-PIECEWISE_LINEAR = "linear", "relu", "leaky_relu"  # the activations for which the folder `exact` finds ranks
+PIECEWISE_LINEAR = "linear", "relu", "leaky_relu"  # these turn fractions into fractions
 
 
 def fully_connected(units, classes, activation, init, bias=False):

@@ -8,7 +8,7 @@ the network's outputs on a batch, and ell(F, Y) is the loss. By the chain rule
 Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time. No Jacobian of size
 n x K x p and no tensor of size n x K x p x p is ever formed. `loss_matvec`, `outer_matvec` and `functional_matvec` are
 these products. `matrix_free` uses them for networks whose (p, p) matrix does not fit in memory, and `exact` carries
-them out modulo a prime.
+them out without rounding.
 
 Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
 lambda made inside it is new each time. (`losses` and `architectures` always return the same function objects.)

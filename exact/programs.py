@@ -20,7 +20,6 @@ class Problem(NamedTuple):
     apply_fn: object
     params: object  # pytree of float64 arrays
     batches: list  # pairs of NumPy arrays
-    traced: dict  # the programs so far, by the shapes of their arguments
 
 
 def problem(loss, apply_fn, params, batches):
@@ -32,7 +31,7 @@ def problem(loss, apply_fn, params, batches):
     batches = list(hessians.each_batch(batches))
     for inputs, targets in batches:
         hessians.check_arguments(params, inputs, targets, apply_fn)
-    return Problem(loss, apply_fn, jax.tree.map(np.asarray, params), batches, {})
+    return Problem(loss, apply_fn, jax.tree.map(np.asarray, params), batches)
 
 
 def products(this, fields, probes, block, direction=0):
@@ -114,20 +113,25 @@ def _nearby(params, direction):
 
 def _program(this, function, inputs, targets, block):
     """Return the jaxpr of a function of (loss, apply_fn, params, inputs, targets, vectors (block, p))."""
-    key = function, inputs.shape, targets.shape, block
-    if key not in this.traced:
-        shape = lambda x: jax.ShapeDtypeStruct(x.shape, float)
-        arguments = jax.tree.map(shape, (this.params, inputs, targets))
-        vectors = jax.ShapeDtypeStruct((block, hessians.num_params(this.params)), float)
-        trace = jax.make_jaxpr(functools.partial(function, this.loss, this.apply_fn))
-        try:
-            this.traced[key] = trace(*arguments, vectors)
-        except AssertionError as error:
-            raise ValueError(
-                "JAX cannot linearize the network or the loss: make the custom derivatives in it linear in their "
-                "tangents, without comparisons of them"
-            ) from error
-    return this.traced[key]
+    leaves, tree = jax.tree.flatten(this.params)
+    vectors = block, hessians.num_params(this.params)
+    shapes = tuple(np.shape(x) for x in leaves), inputs.shape, targets.shape, vectors
+    try:
+        return _traced(function, this.loss, this.apply_fn, tree, shapes)
+    except AssertionError as error:
+        raise ValueError(
+            "JAX cannot linearize the network or the loss: make the custom derivatives in it linear in their tangents, "
+            "without comparisons of them"
+        ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(function, loss, apply_fn, tree, shapes):
+    """Trace once for all networks of one shape."""
+    weights, *others = shapes
+    shape = lambda size: jax.ShapeDtypeStruct(size, float)
+    params = jax.tree.unflatten(tree, map(shape, weights))
+    return jax.make_jaxpr(functools.partial(function, loss, apply_fn))(params, *map(shape, others))
 
 
 def _hessian_products(loss, apply_fn, params, inputs, targets, vectors):

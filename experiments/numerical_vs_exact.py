@@ -13,7 +13,7 @@ from data import get_dataset
 from exact import UndecidedError, exact_ranks
 from hessians import HessianTriple
 from initializers import INITIALIZERS, get_init, random_key
-from losses import squared
+from losses import get_loss, squared
 from ranks import dense_ranks
 
 # (dim, hidden widths, outputs): one to four hidden layers, the narrowest first, in the middle or last; p from 42 to 600
@@ -91,7 +91,7 @@ def judge(setting, loss, apply_fn, params, batches):
     return trials
 
 
-def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
+def certify(dim, widths, outputs, bias=False, samples=30, seed=0, loss_name="mse"):
     """Return the closed forms for a linear network on Gaussian data beside its exact ranks, two HessianTriples of ints.
 
     Exact ranks are proven lower bounds. Without biases, the closed forms are proven upper bounds. Where the two agree,
@@ -104,27 +104,57 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0):
         bias: whether every layer has a bias.
         samples: number of samples n.
         seed: of the weights and the data.
+        loss_name: 'mse', 'cross' or 'cosh'. For 'cross' the targets are random classes.
     """
+    predicted, problem = _linear_network(dim, widths, outputs, bias, samples, seed, loss_name)
+    return predicted, _ranks(exact_ranks(*problem, guess=predicted))
+
+
+def saturation(dim, widths, outputs, scales, samples=30, seed=0):
+    """Return the ranks of a linear network under cross-entropy as its outputs grow and the softmax saturates.
+
+    Args:
+        dim, widths, outputs, samples, seed: as in `certify`.
+        scales: factors of the last layer, and so of the outputs.
+
+    Returns:
+        {scale: (closed forms, exact ranks, float64 ranks)}, HessianTriples of ints.
+    """
+    predicted, (loss, apply_fn, params, batches) = _linear_network(dim, widths, outputs, False, samples, seed, "cross")
+    found = {}
+    for scale in scales:
+        problem = loss, apply_fn, [*params[:-1], scale * params[-1]], batches
+        found[scale] = predicted, _ranks(exact_ranks(*problem, guess=predicted)), _ranks(dense_ranks(*problem))
+    return found
+
+
+def _linear_network(dim, widths, outputs, bias, samples, seed, loss_name):
+    """Return the closed forms and (loss, apply_fn, params, batches) of a linear network on Gaussian data."""
     rng = np.random.default_rng(seed)
     inputs, targets = rng.normal(size=(samples, dim)), rng.normal(size=(samples, outputs))
+    if loss_name == "cross":
+        targets = np.eye(outputs)[rng.integers(outputs, size=samples)]
     init_fn, apply_fn = fully_connected(widths, outputs, "linear", get_init("glorot"), bias=bias)
     _, params = init_fn(random_key(seed), (-1, dim))
     if bias:
-        predicted = biased_ranks(min(dim, samples - 1), outputs, widths)
+        predicted = biased_ranks(min(dim, samples - 1), outputs, widths, loss_name)
     else:
-        predicted = linear_ranks(min(dim, samples), outputs, widths)
-    exact = exact_ranks(squared, apply_fn, params, [(inputs, targets)], guess=predicted)
-    return predicted, HessianTriple(*(found.rank for found in exact))
+        predicted = linear_ranks(min(dim, samples), outputs, widths, loss_name)
+    return predicted, (get_loss(loss_name), apply_fn, params, [(inputs, targets)])
 
 
-def certificates(networks, bias=False):
+def _ranks(triple):
+    return HessianTriple(*(found.rank for found in triple))
+
+
+def certificates(networks, **settings):
     """Return {name: what `certify` returns}, with names like '7-4-3'.
 
     Args:
         networks: triples (dim, widths, outputs).
-        bias: as in `certify`.
+        settings: further arguments of `certify`, the same for all networks.
     """
     return {
-        "-".join(map(str, [dim, *widths, outputs])): certify(dim, widths, outputs, bias)
+        "-".join(map(str, [dim, *widths, outputs])): certify(dim, widths, outputs, **settings)
         for dim, widths, outputs in networks
     }

@@ -1,5 +1,7 @@
 """Tables and sentences about ranks for the notebooks: results in, text out."""
 
+import math
+
 import checks
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
@@ -86,7 +88,7 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
 
 
 def exact_table(measured, exact, data_rank=None, exact_data_rank=None):
-    """Return numerical ranks beside exact ones, a line each.
+    """Return numerical ranks beside exact ones, a line each, with what vouches for the exact one: primes or digits.
 
     Args:
         measured: HessianTriple of NumericalRank.
@@ -94,11 +96,20 @@ def exact_table(measured, exact, data_rank=None, exact_data_rank=None):
         data_rank, exact_data_rank: as in `rank_table`. If the two differ, sentences below say why.
     """
     lines = [
-        f"{symbol}: numerical rank {found.rank}, exact rank {truth.rank}, modulo the primes {truth.primes}"
+        f"{symbol}: numerical rank {found.rank}, exact rank {truth.rank}, {_evidence(truth)}"
         for symbol, found, truth in zip(SYMBOLS, measured, exact, strict=True)
     ]
     differ = data_rank is not None and data_rank.rank != exact_data_rank
     return "\n".join([*lines, *(_about_rounding(data_rank, exact_data_rank) if differ else [])])
+
+
+def _evidence(exact):
+    """Return in words what vouches for an ExactRank."""
+    if exact.digits is None:
+        return f"modulo the primes {exact.primes}"
+    if exact.gap == math.inf:
+        return f"with {exact.digits} digits: no pivot can be zero, and nothing else is left"
+    return f"with {exact.digits} digits: all that is left is 10^{exact.gap:.0f} times smaller than a pivot"
 
 
 def certificate_table(certificates):

@@ -55,8 +55,8 @@ def test_no_import_points_against_the_rule(path):
     [
         ("ranks", "import numpy\nimport checks\nfrom hessians import num_params", []),
         ("ranks", "from matrix_free import sketched_rank", ["matrix_free"]),
-        ("exact.modular_ranks", "from exact.finite_field import matmul\nimport closed_forms.linear", []),
-        ("exact.modular_ranks", "def f():\n    import linear_networks.signs", ["linear_networks"]),
+        ("exact.network_ranks", "from exact.finite_field import matmul\nimport closed_forms.linear", []),
+        ("exact.network_ranks", "def f():\n    import linear_networks.signs", ["linear_networks"]),
         ("figures.tables", "from experiments.cost import Cost\nfrom tests.oracles import P", ["experiments", "tests"]),
     ],
 )

@@ -58,8 +58,7 @@ def test_the_choices_that_a_comment_lists_are_all_there_are(name):
     for field, (value, comment) in assignments(parameter_cell(name)).items():
         if field in CHOICES and "or '" in comment:
             listed = {value, *re.findall(r"'(\w+)'", comment)}
-            exact = name == "exact_rank" and field == "activation"
-            assert listed == set(PIECEWISE_LINEAR if exact else CHOICES[field]), field
+            assert listed == set(CHOICES[field]), field
 
 
 def test_the_readme_lists_the_same_defaults_and_choices():

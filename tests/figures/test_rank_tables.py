@@ -44,6 +44,19 @@ def test_exact_ranks_and_certificates():
     assert [row.split()[-1] for row in rows] == ["yes", "NO"]
 
 
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (212.4, "with 300 digits: all that is left is 10^212 times smaller than a pivot"),
+        (np.inf, "with 300 digits: no pivot can be zero, and nothing else is left"),
+    ],
+)
+def test_exact_table_of_balls(gap, words):
+    """Ranks that were found in balls say with how many digits, and how far the rest lies below."""
+    exact = HessianTriple(*(ExactRank(rank, digits=300, gap=gap) for rank in (3, 5, 6)))
+    assert exact_table(SURE, exact).splitlines()[1] == f"H_o: numerical rank 3, exact rank 5, {words}"
+
+
 def test_the_spread_over_seeds():
     ranks = lambda low: HessianTriple(*(NumericalRank(low + i, 10.0**low, 0.0, np.empty(0)) for i in range(3)))
     row = [Point("relu", seed, 50, 4, ranks(low), HessianTriple(9, 9, 9)) for seed, low in ((1, 2), (2, 5))]
