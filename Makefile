@@ -65,6 +65,7 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks.matrix_free.random_settings $(if $(SMALL),--settings 1 --draws 1)
 	$(BIN)/python -m benchmarks.matrix_free.probes_compared $(if $(SMALL),--small)
 	$(BIN)/python -m benchmarks.exact.exact_ranks $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.exact.smooth_networks $(if $(SMALL),--small)
 	$(BIN)/python -m benchmarks.linear_networks.judged_signs $(if $(SMALL),--seconds 0.5)
 	$(BIN)/python -m benchmarks.notebooks.random_hyperparameters $(if $(SMALL),--settings 4)
 
