@@ -14,6 +14,8 @@ import torchvision
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Most programs run once here, and compiling them is what the tests cost. The results do not depend on it.
+jax.config.update("jax_disable_most_optimizations", True)
 matplotlib.use("Agg")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +28,7 @@ def pytest_configure(config):
         config.compiled = tempfile.mkdtemp(prefix="compiled-")
         os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compiled  # which the workers inherit
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for kernels and other processes of the tests
         # For the kernels of notebooks what pyproject.toml says for the tests.
         os.environ["PYTHONWARNINGS"] = ",".join(
             f"ignore:Error {verb} persistent compilation cache entry:UserWarning" for verb in ("reading", "writing")

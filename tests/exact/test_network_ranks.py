@@ -1,4 +1,4 @@
-"""Exact Hessians and ranks against Python's fractions, differentiated by hand."""
+"""Exact Hessians and ranks modulo primes against Python's fractions, differentiated by hand."""
 
 from fractions import Fraction
 

@@ -6,13 +6,17 @@ from tests.notebooks.headless import check_committed, typed
 
 
 def test_committed_outputs():
-    text = check_committed("exact_rank", pictures=2)
+    text = check_committed("exact_rank", pictures=3)
     numerical, exact = zip(*re.findall(r"numerical rank (\d+), exact rank (\d+)", text), strict=True)
-    assert numerical != exact  # the example is one where the threshold is wrong
+    assert all(a <= b for a, b in zip(numerical, exact, strict=True))
+    for first in (0, 3):  # residues, balls: both examples are such that the threshold is wrong
+        assert numerical[first : first + 3] != exact[first : first + 3]
+    assert "with 300 digits: no pivot can be zero, and nothing else is left" in text
     assert "NO" not in text
     judged, right, low, high = map(int, re.search(r"^all +(\d+) +(\d+) +(\d+) +(\d+)$", text, flags=re.M).groups())
     assert judged == right + low + high
-    assert judged + int(re.search(r"on its kink: (\d+)", text)[1]) >= 3 * 500
+    assert judged == 3 * 360
+    assert "no Hessian, a unit being on its kink: 0" in text
     assert "wrong ranks with a gap of 1e+09 or more: 0" in text
 
 
@@ -20,8 +24,5 @@ def test_a_small_survey_offline(tmp_path):
     command = """make run NOTEBOOK=notebooks/exact_rank.ipynb datasets='["digits", "gaussian"]'"""
     finished = typed(command, tmp_path, "draws=1", "largest=45", "seed=7")
     assert finished.returncode == 0, finished.stderr
-    assert [line.split(":")[0] for line in finished.stdout.splitlines() if "exact rank" in line] == [
-        "H_f",
-        "H_o",
-        "H_L",
-    ]
+    judged = [line.split(":")[0] for line in finished.stdout.splitlines() if "exact rank" in line]
+    assert judged == 2 * ["H_f", "H_o", "H_L"]  # by residues, and by balls

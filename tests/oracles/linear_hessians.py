@@ -111,4 +111,4 @@ def _arithmetic(modulus):
     """Return two functions: the product of two matrices, and the reduction of a matrix's entries."""
     if modulus is None:
         return np.matmul, lambda array: array
-    return lambda a, b: matmul(a, b, modulus), lambda array: array % modulus
+    return lambda a, b: matmul(a % modulus, b % modulus, modulus), lambda array: array % modulus
