@@ -36,7 +36,7 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
 
         rank = #{ i : |lambda_i| > rtol max_j |lambda_j| },    rtol = max(10, sqrt(p)) eps by default, eps = 2.2e-16
 
-    The default rests on a thousand Hessians, p from 42 to 552, whose exact ranks are known (notebooks/exact_rank.ipynb).
+    The default rests on a thousand Hessians, p from 42 to 552, whose exact ranks are known: notebooks/exact_rank.ipynb.
     Rounding left no true zero above 4.4 eps, whatever p. Many nonzero eigenvalues lie below p eps, which is NumPy's
     threshold.
 

@@ -3,7 +3,6 @@
 import itertools
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 import checks
