@@ -6,7 +6,7 @@ import pytest
 from tests.oracles.random_settings import compare
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_matrix_free_dense_and_exact_ranks(seed):
     for found in compare(np.random.default_rng([1, seed]), largest=600):
         if found.dense.gap > 1e4:
