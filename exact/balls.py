@@ -72,21 +72,21 @@ def _cbrt(x):
 def digits_reached(name, x):
     """Return how many digits below 1 a function, or its derivative, reaches down to at the largest of its arguments.
 
-    The derivative 1 - tanh(x)^2 is about 4 exp(-2 |x|). With fewer digits than that it would be a zero. Arguments
-    beyond 10^5 do not count. They are masks, such as the -1e9 of attention, whose exponential is as good as zero.
+    The derivative 1 - tanh(x)^2 is about 4 exp(-2 |x|). With fewer digits than that it would be a zero. Exponentials of
+    numbers below -10^5 do not count. They are masks, such as the -1e9 of attention, and as good as zero.
     """
     if name not in _REACH:
         return 0.0
-    sizes = [float(abs(y).upper()) for y in x.reshape(-1)]
-    largest = max((size for size in sizes if size <= _MASK), default=0.0)
-    return _REACH[name](largest) / np.log(10)
+    masked = name in ("exp", "exp2")
+    sizes = [float(abs(y).upper()) for y in x.reshape(-1) if y.is_finite() and not (masked and y < -_MASK)]
+    return _REACH[name](max(sizes, default=0.0)) / np.log(10)
 
 
 _MASK = 1e5
 _REACH = {
     "tanh": lambda x: 2 * x,
     **dict.fromkeys(["exp", "exp2", "expm1", "sinh", "cosh", "logistic"], lambda x: x),
-    **dict.fromkeys(["erf", "erfc"], lambda x: x * x),
+    **dict.fromkeys(["erf", "erfc"], lambda x: min(x, 1e150) ** 2),
 }
 _CONTAINS_ZERO = np.frompyfunc(lambda x: x.contains(0), 1, 1)
 _FINITE = np.frompyfunc(lambda x: x.is_finite(), 1, 1)

@@ -242,7 +242,7 @@ def _ranks_of_balls(this, starts, digits, seed):
         with flint.ctx.workdps(digits):
             met, few = _BALL_FIELDS(), exact(np.random.default_rng(seed).integers(-9, 10, size=(1, p)))
             products(this, met, Number((few,)), 1)
-            needed = int(_CLEAR + 2 * sum(met.reach))
+            needed = int(min(_CLEAR + 2 * sum(met.reach), 1e9))
             if needed <= digits:
                 found = _sketched(_ball(this, seed), p, starts, seed)
                 needed = 2 * digits
@@ -272,6 +272,6 @@ _INFINITE = (
 )
 _ZERO = "a divisor is zero, or by chance a multiple of the prime: look at the divisors, or choose another prime"
 _FAINT = (
-    "the ranks would take {needed} digits, so close to zero are the derivatives of saturated units or outputs: scale "
-    "the weights or the data down"
+    "the ranks would take {needed} digits or more, so close to zero are the derivatives of saturated units or outputs: "
+    "scale the weights or the data down"
 )

@@ -8,7 +8,7 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import biased_ranks, linear_ranks
-from exact import exact_ranks
+from exact import UndecidedError, exact_ranks
 from hessians import HessianTriple
 from initializers import get_init
 from losses import LOSSES, get_loss
@@ -88,6 +88,11 @@ def test_more_digits_where_units_saturate():
     found = exact_ranks(get_loss("mse"), apply_fn, np.array([[150.0]]), [(np.ones((1, 1)), np.zeros((1, 1)))])
     assert ranks(found) == (1, 1, 1)
     assert found.outer.digits > 400
+
+
+def test_units_that_saturate_beyond_all_digits_are_refused():
+    with pytest.raises(UndecidedError, match=r"would take \d+ digits or more, .*: scale the weights or the data down"):
+        exact_ranks(get_loss("mse"), lambda w, x: jax.numpy.tanh(x @ w), np.array([[1e200]]), [(np.ones((1, 1)),) * 2])
 
 
 def test_digits():
