@@ -14,7 +14,9 @@ class Pivots(NamedTuple):
     """What an elimination found."""
 
     rank: int  # number of pivots that exclude zero, which proves that the rank is at least this
-    gap: float  # digits between the smallest of them, or 1, and the largest entry left; infinite if only zeros are left
+    # Digits between the smallest of them, or 1, and the largest entry left; infinite if only zeros are left, and minus
+    # infinite if there are too few digits to tell.
+    gap: float
 
 
 def eliminate(balls, seed=0):
@@ -37,7 +39,10 @@ def eliminate(balls, seed=0):
             break
         k, smallest = len(found), min([smallest, *(abs(pivot).lower() for pivot in found)])
         rank += k
-        rest = _eliminated(rest, k)
+        try:
+            rest = _eliminated(rest, k)
+        except ZeroDivisionError:  # too few digits to invert the block
+            return Pivots(rank, -np.inf)
     if not all(x.is_finite() for x in rest.reshape(-1)):
         return Pivots(rank, -np.inf)
     left = max((abs(x).upper() for x in rest.reshape(-1)), default=flint.arb(0))
