@@ -8,6 +8,7 @@ alone: it has no order, and no comparison may ask for it.
 How to add, multiply and compare in each of the three is an `Arithmetic`. `combine` and `compare` apply all three.
 """
 
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -82,13 +83,18 @@ class ZeroDivisorError(ArithmeticError):
     """A divisor is zero, or a multiple of the prime."""
 
 
-def combine(fields, operation, *numbers, **options):
-    """Carry out one operation of `Arithmetic`, by its name, in every field that all operands have."""
+def in_every_field(fields, pick, *numbers, **options):
+    """Apply what `pick` takes from each `Arithmetic`, in every field that all operands have."""
     parts = []
     for arithmetic, operands in zip(fields[:3], zip(*numbers, strict=True), strict=True):
         known = all(part is not None for part in operands)
-        parts.append(getattr(arithmetic, operation)(*operands, **options) if known else None)
-    result = Number(*parts)
+        parts.append(pick(arithmetic)(*operands, **options) if known else None)
+    return Number(*parts)
+
+
+def combine(fields, operation, *numbers, **options):
+    """Carry out one operation of `Arithmetic`, by its name. Infinity has no residue, and is refused."""
+    result = in_every_field(fields, operator.attrgetter(operation), *numbers, **options)
     if fields.entry.finite is not None:  # it can be infinite
         return result
     for number in numbers if result.order is None else [result]:

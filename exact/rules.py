@@ -9,7 +9,7 @@ import functools
 import numpy as np
 
 from exact import comparisons, pooling
-from exact.arithmetic import IrrationalError, Number, combine
+from exact.arithmetic import IrrationalError, combine, in_every_field
 from exact.balls import FUNCTIONS, digits_reached
 from exact.moves import MOVES, along, along_axis, last, moved, stacked
 from exact.products import as_matmul
@@ -41,11 +41,7 @@ def _function(fields, name, operands):
         raise IrrationalError(name)
     if operands[0].order is not None:
         fields.reach.add(digits_reached(name, operands[0].order[0]))
-    parts = []
-    for arithmetic, columns in zip(fields[:3], zip(*operands, strict=True), strict=True):
-        known = all(column is not None for column in columns)
-        parts.append(arithmetic.functions[name](*columns) if known else None)
-    return Number(*parts)
+    return in_every_field(fields, lambda arithmetic: arithmetic.functions[name], *operands)
 
 
 def _rule(function):
