@@ -13,7 +13,7 @@ from jax.extend.core import Literal, jaxprs_in_params
 
 from exact.arithmetic import Number
 from exact.balls import FUNCTIONS, ROUNDED
-from exact.moves import WRITTEN, along, moved
+from exact.moves import WRITTEN, along, moved, stacked
 from exact.rules import apply
 
 
@@ -167,8 +167,7 @@ def _each(move, x):
 
 def _stack(entries, fields):
     if any(isinstance(x, Number) for x in entries):
-        numbers = [x if isinstance(x, Number) else fields.exact(np.asarray(x)) for x in entries]
-        return along(lambda *xs: [np.stack(xs)], *numbers)[0]
+        return stacked([fields.exact(x) for x in entries], axis=0)
     arrays = np.stack([x.array if isinstance(x, Choice) else np.asarray(x) for x in entries])
     return Choice(arrays) if any(isinstance(x, Choice) for x in entries) else arrays
 
