@@ -1,34 +1,12 @@
 """Numerical ranks of symmetric matrices, always together with the evidence for them."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import checks
+from counting import count, default_rtol
 from hessians import HessianTriple, dense_hessians
-
-# notebooks/exact_rank.ipynb compares the numerical ranks of 1500 matrices with the exact ones. With a gap of 1e9 or
-# more none was wrong. The largest gap of a wrong one was 4e8: a nonzero eigenvalue had sunk to the size of rounding
-# errors.
-WELL_DETERMINED = 1e9
-
-
-class NumericalRank(NamedTuple):
-    """A numerical rank and the evidence for it."""
-
-    rank: int  # how many of the spectrum's values have a size above the threshold
-    gap: float  # smallest size counted / largest size not counted: 1e10 is a fact, 3 is a coin toss
-    threshold: float  # absolute
-    # In decreasing order of size: the matrix's eigenvalues (p,), with their signs. If the rank is matrix-free, they are
-    # the eigenvalues of its sketch (N,), or the singular values of its factor's sketch.
-    spectrum: np.ndarray
-
-    @property
-    def well_determined(self):
-        """Whether the gap is at least 1e9: in the survey of exact_rank.ipynb no such rank is wrong."""
-        return self.gap >= WELL_DETERMINED
 
 
 def numerical_rank(matrix, rtol=None, scale=0.0):
@@ -175,31 +153,6 @@ def truncation_errors(spectrum):
     squares = np.square(sizes / (sizes[0] or 1.0))  # relative to the largest, whose square can be no float64
     tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
     return np.sqrt(tails / (tails[0] or 1.0))
-
-
-def default_rtol(size):
-    """Return max(10, sqrt(size)) eps: relative to the largest, rounding may leave this of a zero (`numerical_rank`)."""
-    return max(10.0, size**0.5) * np.finfo(float).eps
-
-
-def count(spectrum, rtol, multiplicities=None):
-    """Return the NumericalRank of a matrix with these eigenvalues or singular values.
-
-    Args:
-        spectrum: the values, in any order.
-        rtol: threshold relative to the largest size.
-        multiplicities: how often each value occurs, once by default. The result's spectrum holds each value once.
-    """
-    order = np.argsort(-abs(spectrum), kind="stable")
-    spectrum = spectrum[order]
-    sizes = abs(spectrum)
-    threshold = float(rtol * sizes[0])
-    counted = int((sizes > threshold).sum())
-    if counted == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
-        return NumericalRank(0, np.inf, threshold, spectrum)
-    rest = max(threshold if counted == len(sizes) else sizes[counted], np.finfo(float).eps * sizes[0])
-    rank = counted if multiplicities is None else int(multiplicities[order][:counted].sum())
-    return NumericalRank(rank, float(sizes[counted - 1] / rest), threshold, spectrum)
 
 
 def _eigenvalues(matrix):

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 import checks
+from counting import NumericalRank
 from data import get_dataset, home
 from experiments.points_file import PointsFile, expanded
 from experiments.points_lines import key
@@ -28,7 +29,7 @@ from hessians import SYMBOLS, HessianTriple, num_params
 from initializers import random_key
 from losses import get_loss
 from matrix_free import sketched_ranks
-from ranks import NumericalRank, dense_ranks, singular_rank
+from ranks import dense_ranks, singular_rank
 
 _DENSE = 1500  # parameters: up to here the matrices take no longer than products with probes, and their gap is larger
 
@@ -130,7 +131,7 @@ def contradictions(points):
         for row in points
         for point in row
         for symbol, found, bound in zip(SYMBOLS, point.measured, point.predicted, strict=True)
-        if found.well_determined and found.rank != bound
+        if found.trusted and found.rank != bound
     ]
 
 

@@ -5,9 +5,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 import checks
+from counting import CLIFF
 from figures.panels import is_zero, legend_entries, log_scale, positive, say, whole_ticks, without_ticks
 from figures.style import COLORS, MARKS, NAMES, PALETTE
-from ranks import WELL_DETERMINED
 
 
 def plot_sweep(values, panels, label, heading, scale="linear"):
@@ -49,7 +49,7 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
             for place, row in zip(places, points, strict=True):
                 found = [point.measured[i] for point in row]
                 ranks = [each.rank for each in found]
-                face = color if all(each.well_determined for each in found) else "white"
+                face = color if all(each.trusted for each in found) else "white"
                 bar = [[np.median(ranks) - min(ranks)], [max(ranks) - np.median(ranks)]]
                 style = dict(color=color, markerfacecolor=face, markersize=size, capsize=4, elinewidth=1)
                 axis.errorbar(place + 0.2 * names * (i - 1), np.median(ranks), yerr=bar, fmt=mark, **style)
@@ -151,13 +151,13 @@ def plot_training(runs, heading):
                 (sizes, positive([abs(each.spectrum[0]) for each in found])),
             ):
                 axis.plot(list(measured), heights, mark + "-", **style, markerfacecolor="white", label=name)
-                sure = [(s, h) for s, h, each in zip(measured, heights, found, strict=True) if each.well_determined]
+                sure = [(s, h) for s, h, each in zip(measured, heights, found, strict=True) if each.trusted]
                 axis.plot(*np.reshape(sure, (-1, 2)).T, mark, color=color, markersize=style["markersize"])
             for predicted, line in zip(lines.values(), (":", "--"), strict=False):
                 ranks.axhline(predicted[i], color=color, linestyle=line, linewidth=1.2, zorder=0)
         for name, line in zip(lines, (":", "--"), strict=False):
             ranks.plot([], [], color="black", linestyle=line, linewidth=1.2, label=name)
-        gaps.axhline(WELL_DETERMINED, color="0.35", linestyle="--", linewidth=1, label="well determined above")
+        gaps.axhline(CLIFF, color="0.35", linestyle="--", linewidth=1, label="well determined above")
         last = len(training.losses) - 1
         drawn = [0, *sorted({int(step) for step in np.geomspace(1, last, 300)})]
         for values, style, name in (

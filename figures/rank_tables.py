@@ -3,10 +3,10 @@
 import math
 
 import checks
+from counting import CLIFF
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
 from hessians import SYMBOLS
-from ranks import WELL_DETERMINED
 
 
 def rank_list(measured, data_rank=None):
@@ -33,7 +33,7 @@ def rank_list(measured, data_rank=None):
     rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
     lines = []
     for name, found in rows:
-        said = "well determined" if found.well_determined else "not well determined"
+        said = "well determined" if found.trusted else "not well determined"
         lines.append(f"{name:<14} = {found.rank:>8,}   gap {found.gap:>5.0e}   {said}")
     return "\n".join(lines)
 
@@ -78,12 +78,10 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     for name, found, bound in zip(TEXT_NAMES, measured, predicted, strict=True):
         rows.append((name, found, bound, "yes" if found.rank == bound else "no"))
     for name, found, bound, equal in rows:
-        star = "" if found.well_determined else " *"
+        star = "" if found.trusted else " *"
         lines.append(f"{name:<24}{found.rank:>15}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{star}")
-    if not all(found.well_determined for _, found, _, _ in rows):
-        lines.append(
-            f"* a gap below {WELL_DETERMINED:.0e}: rounding may have decided; exact_rank.ipynb shows how to know"
-        )
+    if not all(found.trusted for _, found, _, _ in rows):
+        lines.append(f"* a gap below {CLIFF:.0e}: rounding may have decided; exact_rank.ipynb shows how to know")
     return "\n".join([*lines, *_about_data(data_rank, exact_data_rank)])
 
 
@@ -186,7 +184,7 @@ def _ranks(point):
 def _about_data(found, exact):
     """Return sentences on the data's NumericalRank beside the exact rank. Either can be None, not known."""
     if exact is None:
-        doubtful = found is not None and not found.well_determined
+        doubtful = found is not None and not found.trusted
         return ["  r has such a gap: the closed forms rest on an uncertain r"] if doubtful else []
     if found is None:
         raise ValueError("exact_data_rank stands beside the numerical rank of the data: pass data_rank too")
@@ -197,8 +195,8 @@ def _about_data(found, exact):
             "for the same inputs"
         )
     if exact == rank:
-        return [] if found.well_determined else ["  r has such a gap, and exact arithmetic confirms it"]
-    doubtful = [] if found.well_determined else ["  r has such a gap: the closed forms rest on an uncertain r"]
+        return [] if found.trusted else ["  r has such a gap, and exact arithmetic confirms it"]
+    doubtful = [] if found.trusted else ["  r has such a gap: the closed forms rest on an uncertain r"]
     return [*doubtful, *_about_rounding(found, exact)]
 
 

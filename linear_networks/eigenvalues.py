@@ -10,10 +10,10 @@ import numpy as np
 import scipy.linalg
 
 import checks
+from counting import count, default_rtol
 from hessians import HessianTriple
 from linear_networks.reduced_matrix import compress, pieces, reduced_matrix
 from linear_networks.second_moments import checked_network, residual_moment
-from ranks import count, default_rtol
 
 
 class Spectrum(NamedTuple):

@@ -3,8 +3,8 @@
 import numpy as np
 
 import hessians
+from counting import default_rtol
 from matrix_free import loss_operator
-from ranks import default_rtol
 
 
 def sufficient_samples(loss, apply_fn, params, batches):

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 import checks
+from counting import default_rtol
 from hessians import each_batch
-from ranks import default_rtol
 
 
 def moments(batches):

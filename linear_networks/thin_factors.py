@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from counting import default_rtol
 from linear_networks.general_position import NotGenericError, at_distance
 from linear_networks.second_moments import correlations
-from ranks import default_rtol
 
 # Rounding leaves some 1e-15 of a zero eigenvalue of Sxx, relative to the largest. One above this is not zero.
 _CLEAR = 1e-13

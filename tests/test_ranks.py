@@ -45,10 +45,10 @@ def test_the_default_threshold_grows_with_the_square_root_of_p():
     assert_allclose(numerical_rank(np.eye(400)).threshold, 20 * EPS)
 
 
-def test_well_determined():
-    assert numerical_rank(np.diag([1.0, 3e-7, 0.0])).well_determined
-    assert not numerical_rank(np.diag([1.0, 1e-7, 0.0])).well_determined
-    assert numerical_rank(np.zeros((2, 2))).well_determined
+def test_trusted():
+    assert numerical_rank(np.diag([1.0, 3e-7, 0.0])).trusted
+    assert not numerical_rank(np.diag([1.0, 1e-7, 0.0])).trusted
+    assert numerical_rank(np.zeros((2, 2))).trusted
 
 
 def test_zero_matrix():
@@ -105,7 +105,7 @@ def test_a_matrix_at_the_scale_of_a_larger_one():
         numerical_rank(rounding)
     vanished = numerical_rank(rounding, scale=1.0)
     assert vanished.rank == 0
-    assert vanished.well_determined
+    assert vanished.trusted
     assert len(vanished.spectrum) == 3
     assert numerical_rank(matrix, scale=1e-7)[:3] == alone[:3]
 

@@ -41,12 +41,12 @@ def main():
     print(f"{len(found) // 3} settings, {len(found)} matrices; dense gap above 1e4: {len(clear)}")
     print(f"  of these, equal: {sum(c.dense.rank == c.sketched.rank for c in clear)}")
     print(f"different: {len(differ)}")
-    said = [c for c in differ if not (c.dense.well_determined and c.sketched.well_determined)]
+    said = [c for c in differ if not (c.dense.trusted and c.sketched.trusted)]
     print(f"  of these, at least one of the two is marked as not well determined: {len(said)}")
     print(f"judged by exact ranks: {len(judged)}")
     for name in ("dense", "sketched"):
         wrong = [getattr(c, name) for c in judged if getattr(c, name).rank != c.exact]
-        silent = [rank for rank in wrong if rank.well_determined]
+        silent = [rank for rank in wrong if rank.trusted]
         largest = max((rank.gap for rank in wrong), default=0)
         print(
             f"  {name}: wrong {len(wrong)}, the largest gap of these {largest:.0e}; wrong and not marked {len(silent)}"

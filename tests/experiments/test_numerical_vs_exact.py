@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from counting import CLIFF
 from experiments.numerical_vs_exact import Trial, certificates, survey
 from figures import judgement_table
 from hessians import HessianTriple
-from ranks import WELL_DETERMINED
 
 
 def test_a_small_survey():
@@ -15,7 +15,7 @@ def test_a_small_survey():
     judged = [trial for trial in trials if trial.exact is not None]
     assert len(judged) > 24
     for trial in judged:
-        assert trial.numerical == trial.exact or trial.gap < WELL_DETERMINED
+        assert trial.numerical == trial.exact or trial.gap < CLIFF
         assert np.all(np.diff(trial.sizes) <= 0)
     # Linear networks of this size are well conditioned: there the numerical rank has to be right.
     linear = [trial for trial in judged if "linear" in trial.setting]

@@ -18,7 +18,7 @@ def test_table():
     assert len({len(line) for line in (header, *rows)}) == 1
 
 
-def test_table_marks_what_is_not_well_determined():
+def test_table_marks_what_is_not_trusted():
     measured = HessianTriple(*(numerical_rank(np.diag([1.0, smallest, 0.0])) for smallest in (1.0, 1e-9, 1.0)))
     _, _, *rows, note = rank_table(measured, HessianTriple(2, 2, 2)).splitlines()
     assert [row.endswith("*") for row in rows] == [False, True, False]
@@ -105,7 +105,7 @@ def test_inputs_that_rounding_has_made_independent():
     X = np.random.default_rng(0).random((9, 3))
     X[:, 2] = 2 * X[:, 0] * (1 + 1e-16 * np.arange(9))
     found = singular_rank(X)
-    assert (found.rank, bool(found.well_determined)) == (2, True)
+    assert (found.rank, bool(found.trusted)) == (2, True)
     assert flint.fmpz_mat([[int(x * 2**110) for x in row] for row in X]).rank() == 3
     lines = rank_table(SURE, FORMS, data_rank=found, exact_data_rank=3).splitlines()
     assert lines[:5] == rank_table(SURE, FORMS, data_rank=found).splitlines()[:5]

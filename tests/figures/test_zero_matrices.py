@@ -249,7 +249,7 @@ def test_negatives(zero):
 def test_ranks_without_spectra_are_zero_by_their_rank(zero):
     """Sweeps leave the spectra out."""
     found = NumericalRank(0, np.inf, 0.0, np.empty(0))
-    assert found.well_determined
+    assert found.trusted
     row = [Point("relu", 1, 9, 4, HessianTriple(*[found] * 3), HessianTriple(0, 0, 0))]
     (axis,) = plot_sweep(["relu"], {"": [row]}, "activation", "title")
     assert [container.lines[0].get_ydata()[0] for container in axis.containers] == [0, 0, 0]

@@ -12,6 +12,6 @@ def test_matrix_free_dense_and_exact_ranks(seed):
         if found.dense.gap > 1e4:
             assert found.sketched.rank == found.dense.rank, found
         if found.sketched.rank != found.dense.rank:
-            assert not (found.dense.well_determined and found.sketched.well_determined), found
-        if found.exact is not None and found.sketched.well_determined:
+            assert not (found.dense.trusted and found.sketched.trusted), found
+        if found.exact is not None and found.sketched.trusted:
             assert found.sketched.rank == found.exact, found

@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 
     matrix: str  # 'H_f', 'H_o' or 'H_L'
     measured: int
-    marked: bool  # whether it bears the mark `well_determined`
+    marked: bool  # whether it bears the mark `trusted`
     gap: float
     form: int | None  # the closed form of a linear network
     truth: int | None  # None where nothing judges it
@@ -267,7 +267,7 @@ def judged(outcome):
         finally:
             jax.config.update("jax_disable_most_optimizations", False)
     rows = zip(SYMBOLS, measured, forms, truth, strict=True)
-    return [Verdict(name, x.rank, bool(x.well_determined), x.gap, form, true, judge) for name, x, form, true in rows], r
+    return [Verdict(name, x.rank, bool(x.trusted), x.gap, form, true, judge) for name, x, form, true in rows], r
 
 
 def examine(setting, replaced=()):

@@ -1,0 +1,58 @@
+"""Counts of what is not zero in a spectrum, and the evidence that comes with each of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# A fall of the spectrum by this factor is a cliff. It is necessary for the grade 'clear', and not enough: see `grades`.
+CLIFF = 1e9
+
+GRADES = "proved", "clear", "open"
+
+
+class NumericalRank(NamedTuple):
+    """A numerical rank, the evidence for it, and its grade.
+
+    There are three grades. A rank is *proved* if exact arithmetic says so, or if as many nonzero eigenvalues are found
+    as there can be. It is *clear* if the spectrum falls off a cliff, and nothing that is known can hide below rounding
+    (`grades`). It is *open* otherwise, and `reason` says why, and which call settles it.
+    """
+
+    rank: int  # how many of the spectrum's values have a size above the threshold
+    gap: float  # smallest size counted / largest size not counted: 1e10 is a cliff, 3 is a coin toss
+    threshold: float  # absolute
+    # In decreasing order of size: the matrix's eigenvalues (p,), with their signs. If the rank is matrix-free, they are
+    # the eigenvalues of its sketch (N,), or the singular values of its factor's sketch.
+    spectrum: np.ndarray
+    grade: str = "open"  # 'proved', 'clear' or 'open'
+    reason: str = ""  # why it has this grade, a clause without a capital letter or a full stop
+
+    @property
+    def trusted(self):
+        """Whether the rank is proved or clear."""
+        return self.grade != "open"
+
+
+def default_rtol(size):
+    """Return max(10, sqrt(size)) eps: relative to the largest, rounding may leave this of a zero (`numerical_rank`)."""
+    return max(10.0, size**0.5) * np.finfo(float).eps
+
+
+def count(spectrum, rtol, multiplicities=None):
+    """Return the NumericalRank of a matrix with these eigenvalues or singular values.
+
+    Args:
+        spectrum: the values, in any order.
+        rtol: threshold relative to the largest size.
+        multiplicities: how often each value occurs, once by default. The result's spectrum holds each value once.
+    """
+    order = np.argsort(-abs(spectrum), kind="stable")
+    spectrum = spectrum[order]
+    sizes = abs(spectrum)
+    threshold = float(rtol * sizes[0])
+    counted = int((sizes > threshold).sum())
+    if counted == 0:  # only a zero matrix has no |lambda| above rtol max |lambda|, since rtol < 1
+        return NumericalRank(0, np.inf, threshold, spectrum)
+    rest = max(threshold if counted == len(sizes) else sizes[counted], np.finfo(float).eps * sizes[0])
+    rank = counted if multiplicities is None else int(multiplicities[order][:counted].sum())
+    return NumericalRank(rank, float(sizes[counted - 1] / rest), threshold, spectrum)
