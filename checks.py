@@ -140,16 +140,35 @@ def float64(**arrays):
     """Check that JAX computes in float64 and that every named array, or pytree of arrays, is float64.
 
     Raises:
-        TypeError: if not; the message says how to switch float64 on.
+        TypeError: if not; the message says what to do about the array that arrived.
     """
-    remedy = 'call jax.config.update("jax_enable_x64", True) before the first array is made'
     if not jax.config.jax_enable_x64:
-        raise TypeError(f"ranks need float64 and JAX is set to float32: {remedy}")
+        raise TypeError(
+            'ranks need float64 and JAX is set to float32: call jax.config.update("jax_enable_x64", True) before the '
+            "first array is made"
+        )
     for name, tree in arrays.items():
-        for leaf in jax.tree.leaves(tree):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             dtype = getattr(leaf, "dtype", type(leaf).__name__)
-            if dtype != np.float64:
-                raise TypeError(f"{name} must be float64, got {dtype}: {remedy}, and make {name} again in float64")
+            if dtype != np.float64 or not hasattr(leaf, "shape") or _is_torch(leaf):
+                place = f"{name}{jax.tree_util.keystr(path)}" if path else name
+                raise TypeError(f"{name} must be float64, got {_described(leaf)}: {_remedy(place, leaf)}")
+
+
+def parameters(params):
+    """Check that a tree of parameters holds no state, such as the running means of batch normalization.
+
+    Raises:
+        ValueError: for a key such as 'batch_stats'; the message names it.
+    """
+    for path, _ in jax.tree_util.tree_leaves_with_path(params):
+        for key in path:
+            name = getattr(key, "key", getattr(key, "name", None))
+            if name in _STATES:
+                raise ValueError(
+                    f"params holds {name!r}, the state of a model, which would be counted among the parameters: pass "
+                    "variables['params'] alone, and let apply_fn take the state from outside"
+                )
 
 
 def equal_shapes(predictions, targets):
@@ -197,3 +216,29 @@ def _shown(value):
         return repr(value)
     except ValueError:
         return "a number of more than 4000 digits" if isinstance(value, int) else "numbers of more than 4000 digits"
+
+
+_STATES = "batch_stats", "cache", "state", "dropout", "rngs"  # as flax, haiku and their like name them
+
+
+def _is_torch(leaf):
+    return type(leaf).__module__.split(".")[0] == "torch"
+
+
+def _described(leaf):
+    if _is_torch(leaf):
+        return f"a PyTorch tensor of {leaf.dtype}"
+    return str(getattr(leaf, "dtype", f"a Python {type(leaf).__name__}"))
+
+
+def _remedy(name, leaf):
+    """Return what to do about an array or a number that is not a float64 array."""
+    if _is_torch(leaf):
+        return f"take {name}.detach().numpy().astype('float64')"
+    if not hasattr(leaf, "dtype"):
+        return f"make an array of it, {name} = numpy.float64(...), or leave it out if it is no parameter"
+    if np.issubdtype(leaf.dtype, np.integer) or leaf.dtype == bool:
+        return f"integers have no derivatives; take {name}.astype('float64'), or for classes jax.nn.one_hot({name}, K)"
+    if np.issubdtype(leaf.dtype, np.complexfloating):
+        return "make the real and the imaginary parts parameters of their own"
+    return f"make {name} again in float64, since a conversion would keep what {leaf.dtype} has rounded"

@@ -5,27 +5,23 @@ the network's outputs on a batch, and ell(F, Y) is the loss. By the chain rule
 
     H_L = J^T (d^2 ell / dF^2) J  +  sum_ik (d ell / dF_ik) d^2 F_ik / dtheta^2  =  H_o + H_f,     J = dF / dtheta.
 
-Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time. No Jacobian of size
-n x K x p and no tensor of size n x K x p x p is ever formed. `loss_matvec`, `outer_matvec` and `functional_matvec` are
-these products. `matrix_free` uses them for networks whose (p, p) matrix does not fit in memory, and `exact` carries
-them out without rounding.
+Each matrix is built from its products with the unit vectors, H e_j, a block of them at a time (`matvecs`). No tensor
+of size n x K x p x p is ever formed. `matrix_free` uses the same products for networks whose (p, p) matrix does not fit
+in memory, and `exact` carries them out without rounding.
 
 Everything is compiled once per function argument and shape. Pass the same function objects in every call of a loop: a
-lambda made inside it is new each time. (`losses` and `architectures` always return the same function objects.)
+lambda made inside it is new each time. (`losses` and `architectures` always return the same function objects.) If what
+a function contains has changed, such as a frozen layer, it is compiled again (`premises.pure`).
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 import checks
-import losses
-
-_BLOCK = 128  # unit vectors at a time; from 64 to 512 the time hardly changes, the memory grows with it
+import premises
+from matvecs import functional_terms, loss_hessian_terms, loss_terms, num_params, outer_terms, samples_at_once
 
 
 class HessianTriple(NamedTuple):
@@ -39,21 +35,26 @@ class HessianTriple(NamedTuple):
 SYMBOLS = HessianTriple(functional="H_f", outer="H_o", loss="H_L")  # in plain text, for printed lines and messages
 
 
-def dense_hessians(loss, apply_fn, params, batches):
+def dense_hessians(loss, apply_fn, params, batches, reduction="sum"):
     """Return H_f, H_o and H_L, each summed over the batches: the Hessians of the sum of the batches' losses.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
+        loss: ell(predictions (n, K), targets (n, K)) -> scalar. For more than one batch, it has to be a sum or a mean
+            over the samples.
         apply_fn: F(params, inputs) -> (n, K).
         params: pytree of float64 arrays, p numbers in all.
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
+        reduction: what the loss does over the samples of a batch, 'sum' or 'mean'. With 'mean' the matrices are those
+            of the mean over all samples, whatever the sizes of the batches.
 
     Returns:
         HessianTriple of (p, p) arrays, symmetric to rounding.
 
     Raises:
         TypeError: for anything but float64.
-        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches. Also for functions with random parts, a
+            loss that is no sum over the samples, and derivatives that are not those of the loss, as at the kink of a
+            relu unit (`premises`).
         MemoryError: if five such matrices would not fit in memory.
 
     Example:
@@ -72,13 +73,47 @@ def dense_hessians(loss, apply_fn, params, batches):
         True
     """
     check_memory(num_params(params))
-    loss_params = losses.of_params(loss, apply_fn)
+    batches, scale = list(each_batch(batches)), 1.0
+    loss, apply_fn = checked(loss, apply_fn, params, batches, reduction)
+    if reduction == "mean":
+        scale = 1 / sum(len(inputs) for inputs, _ in batches)
     functional = outer = total = None
-    for batch in each_batch(batches):
-        functional = _add(functional, functional_hessian(loss, apply_fn, params, *batch))
-        outer = _add(outer, outer_prod(loss, apply_fn, params, *batch))
-        total = _add(total, loss_hessian(loss_params, params, *batch))
+    for batch in in_parts(apply_fn, params, batches):
+        functional = _add(functional, scale * functional_terms(loss, apply_fn, params, *batch))
+        outer = _add(outer, scale * outer_terms(loss, apply_fn, params, *batch))
+        new = loss_terms(loss, apply_fn, params, *batch)
+        premises.check_derivatives(loss, apply_fn, params, *batch, lambda v, new=new: new @ v)
+        total = _add(total, scale * new)
     return HessianTriple(functional, outer, total)
+
+
+def checked(loss, apply_fn, params, batches, reduction="sum"):
+    """Return the loss as a sum over samples and the network, both as `premises.pure` returns them, after all checks.
+
+    Only the derivatives are not yet checked: this takes a product with H_L.
+
+    Args:
+        loss, apply_fn, params, reduction: as in `dense_hessians`.
+        batches: pairs of NumPy arrays, as `each_batch` yields them.
+
+    Raises:
+        TypeError, ValueError: as in `dense_hessians`.
+    """
+    for batch in batches:
+        check_arguments(params, *batch, apply_fn)
+    loss, apply_fn = premises.pure((premises.reduced(loss, reduction), apply_fn), params, *batches[0])
+    largest = max(batches, key=lambda batch: len(batch[0]))
+    if len(batches) > 1 or samples_at_once(apply_fn, params, largest[0]) < len(largest[0]):  # of one batch, any loss
+        premises.check_sum(loss, apply_fn, params, *largest)
+    return loss, apply_fn
+
+
+def in_parts(apply_fn, params, batches):
+    """Yield the batches, those in parts whose activations would take too much memory (`matvecs.samples_at_once`)."""
+    for inputs, targets in batches:
+        most = samples_at_once(apply_fn, params, inputs)
+        for first in range(0, len(inputs), most):
+            yield inputs[first : first + most], targets[first : first + most]
 
 
 def loss_hessian(loss_params, params, inputs, targets):
@@ -100,7 +135,8 @@ def loss_hessian(loss_params, params, inputs, targets):
     """
     check_arguments(params, inputs, targets)
     check_memory(num_params(params), matrices=2)
-    return _loss_hessian(loss_params, params, jnp.asarray(inputs), jnp.asarray(targets))
+    (loss_params,) = premises.pure((loss_params,), params, inputs, targets)
+    return loss_hessian_terms(loss_params, params, inputs, targets)
 
 
 def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
@@ -135,7 +171,8 @@ def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
     del cross
     check_arguments(params, inputs, targets, apply_fn)
     check_memory(num_params(params), matrices=2)
-    return _outer_prod(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
+    loss, apply_fn = premises.pure((loss, apply_fn), params, inputs, targets)
+    return outer_terms(loss, apply_fn, params, inputs, targets)
 
 
 def functional_hessian(loss, apply_fn, params, inputs, targets):
@@ -156,7 +193,8 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     """
     check_arguments(params, inputs, targets, apply_fn)
     check_memory(num_params(params), matrices=2)
-    return _functional_hessian(loss, apply_fn, params, jnp.asarray(inputs), jnp.asarray(targets))
+    loss, apply_fn = premises.pure((loss, apply_fn), params, inputs, targets)
+    return functional_terms(loss, apply_fn, params, inputs, targets)
 
 
 def split_error(matrices):
@@ -177,33 +215,6 @@ def split_error(matrices):
     functional, outer, total = matrices
     largest = max(float(abs(matrix).max()) for matrix in matrices)
     return float(abs(total - (outer + functional)).max()) / (largest or 1.0)
-
-
-# --- products with one vector: they can be traced, vmapped and compiled, and they do not check their arguments
-
-
-def loss_matvec(loss, apply_fn, params, inputs, targets):
-    """Return v -> H_L v, the derivative of the gradient along v. Both v and H_L v have shape (p,)."""
-    return _hessian_product(lambda w: loss(apply_fn(w, inputs), targets), params)
-
-
-def outer_matvec(loss, apply_fn, params, inputs, targets):
-    """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: J is forward through the network, J^T backward."""
-    predictions, jacobian, theta = linearized(apply_fn, params, inputs)
-    transposed = jax.linear_transpose(jacobian, theta)
-    _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
-    return lambda v: transposed(curvature(jacobian(v)))[0]
-
-
-def functional_matvec(loss, apply_fn, params, inputs, targets):
-    """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
-    alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
-    return _hessian_product(lambda w: jnp.vdot(alpha, apply_fn(w, inputs)), params)
-
-
-def num_params(params):
-    """Return p, the number of parameters in a pytree of arrays."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def check_memory(p, matrices=5):
@@ -246,51 +257,12 @@ def check_arguments(params, inputs, targets, apply_fn=None):
         TypeError: for anything but float64.
         ValueError: for NaN or infinity, or predictions of another shape than the targets.
     """
+    checks.parameters(params)
     checks.float64(params=params, inputs=inputs, targets=targets)
     checks.finite(params=params, inputs=inputs, targets=targets)
     if apply_fn is not None:
         checks.equal_shapes(jax.eval_shape(apply_fn, params, inputs), targets)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _loss_hessian(loss_params, params, inputs, targets):
-    return _matrix(_hessian_product(lambda w: loss_params(w, inputs, targets), params), params)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _outer_prod(loss, apply_fn, params, inputs, targets):
-    return _matrix(outer_matvec(loss, apply_fn, params, inputs, targets), params)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _functional_hessian(loss, apply_fn, params, inputs, targets):
-    return _matrix(functional_matvec(loss, apply_fn, params, inputs, targets), params)
-
-
-def _hessian_product(function, params):
-    """Return v -> (d^2 function / dtheta^2) v."""
-    theta, unravel = ravel_pytree(params)
-    return jax.linearize(jax.grad(lambda t: function(unravel(t))), theta)[1]
-
-
-def linearized(apply_fn, params, inputs):
-    """Return F(theta), the map v -> J v, and theta."""
-    theta, unravel = ravel_pytree(params)
-    return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
-
-
 def _add(total, matrix):
     return matrix if total is None else total + matrix
-
-
-def _matrix(product, params):
-    """Return the matrix of the symmetric linear map `product`. Its rows are product(e_j), filled in by blocks."""
-    p = num_params(params)
-    block = min(_BLOCK, p)
-    rows = jax.vmap(lambda j: product(jnp.zeros(p).at[j].set(1.0)))
-
-    def fill(k, matrix):
-        first = jnp.minimum(k * block, p - block)  # all blocks have one shape: the last overlaps the one before
-        return jax.lax.dynamic_update_slice(matrix, rows(first + jnp.arange(block)), (first, 0))
-
-    return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, p)))

@@ -1,12 +1,19 @@
 """Numerical ranks of symmetric matrices, always together with the evidence for them."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import checks
+import losses
+import premises
 from counting import count, default_rtol
-from hessians import HessianTriple, dense_hessians
+from grades import against_bound, against_twin, factor_rank, has_cliff
+from hessians import HessianTriple, check_memory, checked, each_batch, in_parts
+from matvecs import factor_terms, functional_terms, loss_terms, num_params, outer_terms
+from twins import twin
 
 
 def numerical_rank(matrix, rtol=None, scale=0.0):
@@ -22,8 +29,9 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     eps max |lambda|, which rounding may leave of a zero. So no finite gap exceeds 1 / eps = 4.5e15. If every eigenvalue
     is counted, the threshold takes the place of the largest not counted. A zero matrix has rank 0 and an infinite gap.
 
-    No gap can show what has sunk below rounding: only `exact.exact_ranks` tells a zero from 1e-16. A tanh network with
-    weights of 1e-3 has an H_o of rank 153, of which float64 sees 96, with a gap of 3e9 (in the same notebook).
+    No gap can show what has sunk below rounding. A tanh network with weights of 1e-3 has an H_o of rank 153, of which
+    float64 sees 96, with a gap of 3e9 (in the same notebook). So the rank of a matrix alone is always open. It takes
+    the network to say more: see `dense_ranks`.
 
     Args:
         matrix: (p, p) float64, symmetric to rounding. Its eigenvalues are computed from its lower triangle.
@@ -72,8 +80,14 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:])
 
 
-def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
-    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the eigenvalues of the (p, p) matrices.
+def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None):
+    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the (p, p) matrices, with their grades.
+
+    H_o is counted by the singular values of its factor, H_o = A^T A, for the losses whose root is known
+    (`losses.curvature_root`). They are the square roots of its eigenvalues and come with all their digits.
+
+    A rank is *clear* if the spectrum falls off a cliff, and no eigenvalue can hide below rounding: as many are counted
+    as the network's twin has (`twins`), or as the bound allows. It is *open* otherwise.
 
     Args:
         loss: ell(predictions (n, K), targets (n, K)) -> scalar.
@@ -82,9 +96,13 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
         near_minimum: whether H_f is small because the residuals cancel over the samples, not because each of them is
             small. H_f is then counted at the scale of H_L, where a vanishing H_f has rank 0.
+        reduction: as in `hessians.dense_hessians`.
+        bound: HessianTriple of ints that the ranks cannot exceed, where a theorem says so, such as the closed form
+            `closed_forms.linear_ranks` for a linear network without biases. It spares the twin, and half the time.
 
     Returns:
-        HessianTriple of NumericalRank.
+        HessianTriple of NumericalRank. The spectrum of H_o holds eigenvalues too, the squares of singular values, while
+        its gap is that of the singular values.
 
     Raises:
         TypeError, ValueError, MemoryError: as in `hessians.dense_hessians`.
@@ -105,12 +123,34 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False):
         >>> found = dense_ranks(get_loss("mse"), apply_fn, params, batches)
         >>> [rank.rank for rank in found], list(linear_ranks(r=3, classes=2, units=[2, 1]))
         ([7, 4, 8], [7, 4, 8])
+        >>> [rank.grade for rank in found]
+        ['clear', 'clear', 'clear']
     """
     near_minimum = checks.boolean("near_minimum", near_minimum)
-    functional, outer, total = dense_hessians(loss, apply_fn, params, batches)
-    outer, total = numerical_rank(outer), numerical_rank(total)
-    scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
-    return HessianTriple(numerical_rank(functional, scale=scale), outer, total)
+    check_memory(num_params(params))
+    batches = list(each_batch(batches))
+    samples = sum(len(inputs) for inputs, _ in batches)
+    loss, apply_fn = checked(loss, apply_fn, params, batches, reduction)
+    batches = list(in_parts(apply_fn, params, batches))
+    pair = twin(loss, apply_fn, params, *batches[0])
+
+    def verify(number, H_L):
+        premises.check_derivatives(loss, apply_fn, params, *batches[number], lambda v: H_L @ v)
+
+    scale = 1 / samples if reduction == "mean" else 1.0
+    sums = _sums(pair.loss, pair.apply_fn, params, [pair.itself(*batch) for batch in batches], verify)
+    found = _counted(sums, scale, near_minimum)
+    del sums
+    if bound is not None:
+        return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
+    other, why_none = HessianTriple(None, None, None), pair.why_none
+    if pair.other and any(map(has_cliff, found)):
+        others = [pair.other(number, *batch) for number, batch in enumerate(batches)]
+        try:
+            other = _counted(_sums(pair.loss, pair.apply_fn, pair.params, others))
+        except ValueError:  # some functions have no values at random arguments
+            why_none = "with other weights and data the Hessian is not finite"
+    return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
 
 
 def singular_rank(matrix):
@@ -153,6 +193,61 @@ def truncation_errors(spectrum):
     squares = np.square(sizes / (sizes[0] or 1.0))  # relative to the largest, whose square can be no float64
     tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
     return np.sqrt(tails / (tails[0] or 1.0))
+
+
+# --- parts of dense_ranks
+
+
+class _Sums(NamedTuple):
+    """The sums over batches. One of `outer` and `factor` is None."""
+
+    functional: object  # H_f (p, p)
+    outer: object  # H_o (p, p)
+    factor: object  # A (m, p) of H_o = A^T A, m <= p where there are more rows
+    total: object  # H_L (p, p)
+
+
+def _sums(loss, apply_fn, params, batches, verify=None):
+    """Return the _Sums. `verify` is called with the number of each batch and its H_L."""
+    functional = outer = factor = total = None
+    for number, batch in enumerate(batches):
+        setting = loss, apply_fn, params, *batch
+        functional = _add(functional, functional_terms(*setting))
+        new = loss_terms(*setting)
+        if verify is not None:
+            verify(number, new)
+        total = _add(total, new)
+        if losses.has_root(loss):
+            factor = _stacked(factor, np.asarray(factor_terms(*setting)).T)
+        else:
+            outer = _add(outer, outer_terms(*setting))
+    return _Sums(functional, outer, factor, total)
+
+
+def _counted(sums, scale=1.0, near_minimum=False):
+    """Return the HessianTriple of NumericalRank of the matrices times a number."""
+    total = numerical_rank(scale * sums.total)
+    functional = numerical_rank(scale * sums.functional, scale=float(abs(total.spectrum[0])) if near_minimum else 0.0)
+    if sums.factor is None:
+        return HessianTriple(functional, numerical_rank(scale * sums.outer), total)
+    return HessianTriple(functional, factor_rank(sums.factor, len(total.spectrum), scale), total)
+
+
+def _add(total, matrix):
+    return matrix if total is None else total + matrix
+
+
+def _stacked(factor, rows):
+    """Return a factor with more rows, or its triangular factor, which has the same singular values, if there are many.
+
+    Rows of very different sizes go in with the largest first, so that the small ones keep their digits.
+    """
+    checks.finite(factor=rows)
+    factor = rows if factor is None else np.concatenate([factor, rows])
+    if len(factor) <= 2 * factor.shape[1]:
+        return factor
+    order = np.argsort(-abs(factor).max(axis=1), kind="stable")
+    return np.linalg.qr(factor[order], mode="r")
 
 
 def _eigenvalues(matrix):

@@ -45,7 +45,7 @@ class UndecidedError(ValueError):
     """The Hessian is not defined here: a unit sits on its kink, or a divisor is zero."""
 
 
-def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300):
+def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300, reduction="sum"):
     """Return the exact ranks of H_f, H_o and H_L, summed over batches, at these very float64 numbers.
 
     The rank modulo P is that of the sketch S = Psi^T H Psi, with N random columns in Psi. Always
@@ -64,12 +64,13 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
         primes: odd primes below 2^31; two random ones of 31 bits by default.
         seed: of the default primes and the probes.
         digits: of the balls, at least. They are taken if the network or the loss contains exp, tanh or their like.
+        reduction: what the loss does over the samples of a batch, 'sum' or 'mean'.
 
     Returns:
         HessianTriple of ExactRank. Each says what vouches for it: primes, or digits and a gap in digits.
 
     Raises:
-        TypeError, ValueError: for arrays as in `hessians`, or no batches; for numbers that are not odd primes below
+        TypeError, ValueError: for arrays, functions and batches as in `hessians.dense_hessians`; for numbers that are not odd primes below
             2^31; for a loss or a network without an exact form, such as one that computes in float32.
         UndecidedError: where a unit, relu's say, sits on its kink and the Hessians on its two sides differ.
         MemoryError: if the probes and their products would not fit.
@@ -92,7 +93,7 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
         (0, 2, 2)
     """
     primes, digits = chosen_primes(primes, seed), checks.integer("digits", digits, minimum=50)
-    this = problem(loss, apply_fn, params, batches)
+    this = problem(loss, apply_fn, params, batches, reduction)
     p = hessians.num_params(params)
     starts = [size + 2 * _SPARE for size in guess or (512 - 2 * _SPARE,) * 3]
     if not is_rational(this, _BLOCK):

@@ -9,6 +9,7 @@ import numpy as np
 import hessians
 from exact.arithmetic import Fields, Number
 from exact.interpreter import functions_of_arguments, interpret
+from matvecs import functional_matvec, linearized, outer_matvec
 
 _APART = 1e-4  # how far the nearby weights are, relative to the largest of their array
 
@@ -22,15 +23,14 @@ class Problem(NamedTuple):
     batches: list  # pairs of NumPy arrays
 
 
-def problem(loss, apply_fn, params, batches):
+def problem(loss, apply_fn, params, batches, reduction="sum"):
     """Return a Problem.
 
     Raises:
-        TypeError, ValueError: for arrays as in `hessians`, or no batches.
+        TypeError, ValueError: for arrays, functions and batches as in `hessians.dense_hessians`.
     """
     batches = list(hessians.each_batch(batches))
-    for inputs, targets in batches:
-        hessians.check_arguments(params, inputs, targets, apply_fn)
+    loss, apply_fn = hessians.checked(loss, apply_fn, params, batches, reduction)
     return Problem(loss, apply_fn, jax.tree.map(np.asarray, params), batches)
 
 
@@ -135,12 +135,12 @@ def _traced(function, loss, apply_fn, tree, shapes):
 
 
 def _hessian_products(loss, apply_fn, params, inputs, targets, vectors):
-    matvecs = hessians.functional_matvec, hessians.outer_matvec
+    matvecs = functional_matvec, outer_matvec
     return [jax.vmap(matvec(loss, apply_fn, params, inputs, targets))(vectors) for matvec in matvecs]
 
 
 def _smooth_parts(loss, apply_fn, params, inputs, targets, vectors):
-    outputs, jacobian, _ = hessians.linearized(apply_fn, params, inputs)
+    outputs, jacobian, _ = linearized(apply_fn, params, inputs)
     value, slope = jax.value_and_grad(loss)(outputs, targets)
     products = _hessian_products(loss, apply_fn, params, inputs, targets, vectors)
     return [outputs, value, slope, jax.vmap(jacobian)(vectors), *products]

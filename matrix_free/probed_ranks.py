@@ -13,11 +13,14 @@ import jax.numpy as jnp
 import checks
 import hessians
 import losses
+from grades import against_bound, against_twin, has_cliff
 from hessians import HessianTriple
-from matrix_free.operators import factor_operator, functional_operator, loss_operator, outer_operator
+from matrix_free.operators import Setting, check_derivatives, operator, prepared
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
+from matvecs import factor_matvec, functional_matvec, loss_matvec, outer_matvec
 from ranks import numerical_rank, singular_rank
+from twins import twin
 
 _SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + _SPARE
 
@@ -28,7 +31,7 @@ _FIRST = 256  # the number of probes to begin with where there is no guess
 _POOR = 1e5  # below this gap of a sketch, an orthonormal basis of the range is made
 
 
-def sketched_rank(matvec, p, guess, key, mesh=None):
+def sketched_rank(matvec, p, guess, key, mesh=None, scale=0.0):
     """Return the numerical rank of a symmetric matrix H that is known by its products only.
 
     The rank is that of S = Psi^T H Psi, with N random orthonormal columns in Psi. The number N starts a tenth above the
@@ -46,9 +49,11 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
         key: `jax.random` key of the probes.
         mesh: `jax.sharding.Mesh`: the probes are shared out among its devices, and `matvec` gets the rows of V sharded
             over them. With several processes (`jax.distributed`), each makes the same call.
+        scale: as in `ranks.numerical_rank`, for a matrix that is left over where larger terms cancel.
 
     Returns:
-        NumericalRank, its spectrum that of S or of Q^T H Q, (N,).
+        NumericalRank, its spectrum that of S or of Q^T H Q, (N,). It is always open: products alone do not show what is
+        below rounding.
 
     Raises:
         TypeError: for a p or a guess that is not an integer.
@@ -68,13 +73,13 @@ def sketched_rank(matvec, p, guess, key, mesh=None):
     """
     psi, sketch = probes(checks.integer("p", p), key), None
     for size in _sizes(p, guess):
-        sketch = symmetric_sketch(matvec, psi, size, mesh, sketch)
-        found = numerical_rank(_where_jax_computes(sketch))
+        sketch = symmetric_sketch(matvec, psi, size, mesh, sketch, scale)
+        found = numerical_rank(_where_jax_computes(sketch), scale=scale)
         if found.rank + _SPARE <= size:
             break
     if found.gap < _POOR and size < p:
         with contextlib.suppress(MemoryError):  # then the sketch's own rank remains, and its gap says what it is worth
-            found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, psi, size, mesh)))
+            found = numerical_rank(_where_jax_computes(ritz_matrix(matvec, psi, size, mesh)), scale=scale)
     return found
 
 
@@ -106,20 +111,26 @@ def factor_rank(factor, p, guess, key, mesh=None):
     return found
 
 
-def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=None):
-    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix.
+def sketched_ranks(
+    loss, apply_fn, params, batches, guess=None, key=None, mesh=None, near_minimum=False, reduction="sum", bound=None
+):
+    """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix, with their grades.
 
     Those of H_f and H_L are `sketched_rank`s; that of H_o is the `factor_rank` of its factor, for the losses whose root
     is known (`losses.curvature_root`), and a `sketched_rank` for others. All three use the same probes.
+
+    The grades are those of `ranks.dense_ranks`. The sketches of the network's twin take as long as its own, unless a
+    bound takes their place.
 
     Args:
         loss: ell(predictions (n, K), targets (n, K)) -> scalar.
         apply_fn: F(params, inputs) -> (n, K).
         params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader, in the same order every time.
+        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
         guess: HessianTriple of ints, where a closed form is known.
         key: `jax.random` key of the probes, by default that of seed 0.
         mesh: as in `sketched_rank`.
+        near_minimum, reduction, bound: as in `ranks.dense_ranks`.
 
     Returns:
         HessianTriple of NumericalRank.
@@ -145,18 +156,37 @@ def sketched_ranks(loss, apply_fn, params, batches, guess=None, key=None, mesh=N
         >>> [rank.rank for rank in found], list(guess)
         ([12, 40, 48], [12, 40, 48])
     """
-    setting = loss, apply_fn, params, batches
-    p, key = hessians.num_params(params), jax.random.key(0) if key is None else key
-    functional, outer, total = guess or (None, None, None)
-    if losses.has_root(loss):
-        found = factor_rank(factor_operator(*setting), p, outer, key, mesh)
+    near_minimum = checks.boolean("near_minimum", near_minimum)
+    setting = prepared(loss, apply_fn, params, batches, reduction)
+    key = jax.random.key(0) if key is None else key
+    pair = twin(setting.loss, setting.apply_fn, setting.params, *setting.batches[0])
+    itself = [pair.itself(*batch) for batch in setting.batches]
+    own = Setting(pair.loss, pair.apply_fn, setting.params, itself, setting.scale)
+    check_derivatives(setting, own)
+    found = _three(own, guess or HessianTriple(None, None, None), key, mesh, near_minimum)
+    if bound is not None:
+        return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
+    other, why_none = HessianTriple(None, None, None), pair.why_none
+    if pair.other and any(map(has_cliff, found)):
+        batches = [pair.other(number, *batch) for number, batch in enumerate(setting.batches)]
+        expected = HessianTriple(*(one.rank for one in found))
+        try:
+            other = _three(Setting(pair.loss, pair.apply_fn, pair.params, batches), expected, key, mesh)
+        except ValueError:  # some functions have no values at random arguments
+            why_none = "with other weights and data the Hessian is not finite"
+    return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
+
+
+def _three(setting, guess, key, mesh, near_minimum=False):
+    p = hessians.num_params(setting.params)
+    total = sketched_rank(operator(loss_matvec, setting), p, guess.loss, key, mesh)
+    scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
+    if losses.has_root(setting.loss):
+        outer = factor_rank(operator(factor_matvec, setting), p, guess.outer, key, mesh)
     else:
-        found = sketched_rank(outer_operator(*setting), p, outer, key, mesh)
-    return HessianTriple(
-        functional=sketched_rank(functional_operator(*setting), p, functional, key, mesh),
-        outer=found,
-        loss=sketched_rank(loss_operator(*setting), p, total, key, mesh),
-    )
+        outer = sketched_rank(operator(outer_matvec, setting), p, guess.outer, key, mesh)
+    functional = sketched_rank(operator(functional_matvec, setting), p, guess.functional, key, mesh, scale)
+    return HessianTriple(functional, outer, total)
 
 
 def _sizes(p, guess):

@@ -13,10 +13,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 import checks
 from matrix_free.random_probes import columns, project, rows_over
 
-_BLOCK = 64  # probes at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
+BLOCK = 64  # probes at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
 
 
-def symmetric_sketch(matvec, psi, size, mesh=None, start=None):
+def symmetric_sketch(matvec, psi, size, mesh=None, start=None, scale=0.0):
     """Return S = Psi^T H Psi, with the first `size` columns of Psi.
 
     Args:
@@ -25,6 +25,8 @@ def symmetric_sketch(matvec, psi, size, mesh=None, start=None):
         size: number of probes N.
         mesh: the devices that share the work.
         start: a smaller sketch by the same probes, which is extended.
+        scale: for a matrix that is left over where larger terms cancel, the size of these. Its rounding errors are
+            theirs.
 
     Returns:
         (N, N) array.
@@ -38,7 +40,7 @@ def symmetric_sketch(matvec, psi, size, mesh=None, start=None):
     _check_memory(2 * size**2, size)  # S, and the copy in which LAPACK finds its eigenvalues
     sketch = np.empty((size, size))
     sketch[:old, :old] = start if old else 0
-    for block, rows in _projected(matvec, psi, psi, old, size, size, mesh, symmetric=True):
+    for block, rows in _projected(matvec, psi, psi, old, size, size, mesh, True, scale):
         sketch[block] = rows
         sketch[:old, block] = rows[:, :old].T
     return sketch
@@ -64,7 +66,7 @@ def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
     _check_memory(2 * size * width, size)
     sketch = np.empty((size, width))
     sketch[:old] = start if old else 0
-    for block, rows in _projected(factor, psi, xi, old, size, width, mesh, symmetric=False):
+    for block, rows in _projected(factor, psi, xi, old, size, width, mesh, False):
         sketch[block] = rows
     return sketch
 
@@ -87,7 +89,7 @@ def ritz_matrix(matvec, psi, size, mesh=None):
     return (matrix + matrix.T) / 2
 
 
-def _projected(image, psi, xi, first, last, width, mesh, symmetric):
+def _projected(image, psi, xi, first, last, width, mesh, symmetric, scale=0.0):
     """Yield, for each block of probes, its slice and Xi^T of their images, after a test of the first block."""
 
     def rows(vectors):
@@ -110,26 +112,28 @@ def _projected(image, psi, xi, first, last, width, mesh, symmetric):
         if block.start == 0:
             # One more product tests linearity: the images of the same vectors in reverse order are already known.
             combined = rows(2 * vectors - 3 * columns(psi, _shared(indices[::-1], mesh)))
-            _check_equal(combined, 2 * values - 3 * values[::-1], "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
+            _check_equal(combined, 2 * values - 3 * values[::-1], scale, "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
             if symmetric:
                 square = values[:, : len(set(indices))][: values.shape[1]]
-                _check_equal(square, square.T, "symmetric", "v^T (H w) and w^T (H v)")
+                _check_equal(square, square.T, scale, "symmetric", "v^T (H w) and w^T (H v)")
         yield block, values[: block.stop - block.start]
 
 
-def _check_equal(first, second, what, formulas):
+def _check_equal(first, second, scale, what, formulas):
     difference, largest = abs(first - second).max(), abs(first).max()
-    if difference > 1e-10 * largest:
+    if difference > 1e-10 * max(largest, scale):
         raise ValueError(
             f"the product must be {what} in the vectors, but {formulas} differ by {difference:.1e} (the largest is "
-            f"{largest:.1e}); has it random parts, such as dropout, or batches in another order every time?"
+            f"{largest:.1e}). Either it has random parts, such as dropout or other batches every time. Or it is left "
+            "over where larger terms cancel, as H_f is at a minimum: pass near_minimum=True to sketched_ranks, or the "
+            "size of the terms as `scale` to sketched_rank"
         )
 
 
 def _blocks(first, last, p, mesh):
     """Yield slices of first..last and the indices of their probes, as many in each block: p - 1 fills up the last."""
     devices = 1 if mesh is None else mesh.size
-    length = devices * -(-min(_BLOCK, p) // devices)
+    length = devices * -(-min(BLOCK, p) // devices)
     for begin in range(first, last, length):
         yield slice(begin, min(begin + length, last)), np.minimum(begin + np.arange(length), p - 1)
 

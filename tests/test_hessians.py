@@ -7,7 +7,7 @@ from jax.flatten_util import ravel_pytree
 from numpy.testing import assert_allclose
 from torch.utils.data import DataLoader
 
-import hessians
+import matvecs
 from architectures import ACTIVATIONS
 from dataloader import DatasetTorch
 from hessians import (
@@ -154,11 +154,12 @@ def test_the_blocks_of_unit_vectors_do_not_matter(monkeypatch):
     loss, apply_fn, params, inputs, targets = problem(units=(4, 3))
     whole = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     assert num_params(params) == 41
-    monkeypatch.setattr(hessians, "_BLOCK", 10)
-    for block in (hessians._functional_hessian, hessians._outer_prod, hessians._loss_hessian):
-        block.clear_cache()
+    at_once = []
+    monkeypatch.setattr(matvecs, "_BYTES", 10 * 8 * 4 * (9 * (4 + 3 + 3) + 9 * (4 + 3)))
+    monkeypatch.setattr(matvecs, "_matrix", lambda *a, whole=matvecs._matrix: at_once.append(a[1]) or whole(*a))
     for found, expected in zip(dense_hessians(loss, apply_fn, params, [(inputs, targets)]), whole, strict=True):
         assert_allclose(found, expected, atol=1e-14)
+    assert at_once == [10] * 3
 
 
 def test_compiled_once_per_shape():
@@ -166,10 +167,10 @@ def test_compiled_once_per_shape():
     loss_params = of_params(loss, apply_fn)
     batch = lambda rows: (inputs[rows], targets[rows])
     for compiled, call in [
-        (hessians._loss_hessian, lambda rows: loss_hessian(loss_params, params, *batch(rows))),
-        (hessians._outer_prod, lambda rows: outer_prod(loss, apply_fn, params, *batch(rows))),
+        (matvecs._loss_hessian, lambda rows: loss_hessian(loss_params, params, *batch(rows))),
+        (matvecs._outer_prod, lambda rows: outer_prod(loss, apply_fn, params, *batch(rows))),
         (
-            hessians._functional_hessian,
+            matvecs._functional_hessian,
             lambda rows: functional_hessian(loss, apply_fn, params, *batch(rows)),
         ),
     ]:
@@ -185,11 +186,11 @@ def test_memory_is_a_few_matrices():
     p = num_params(params)
     assert p == 1040
     for compiled, functions in [
-        (hessians._loss_hessian, (of_params(loss, apply_fn),)),
-        (hessians._outer_prod, (loss, apply_fn)),
-        (hessians._functional_hessian, (loss, apply_fn)),
+        (matvecs._loss_hessian, (of_params(loss, apply_fn),)),
+        (matvecs._outer_prod, (loss, apply_fn)),
+        (matvecs._functional_hessian, (loss, apply_fn)),
     ]:
-        memory = compiled.lower(*functions, params, inputs, targets).compile().memory_analysis()
+        memory = compiled.lower(*functions, 128, params, inputs, targets).compile().memory_analysis()
         assert memory.output_size_in_bytes < 1.01 * 8 * p**2
         assert memory.temp_size_in_bytes < 2 * 8 * p**2
 
@@ -226,7 +227,7 @@ def test_a_loss_that_couples_outputs_and_a_mean_over_the_batch():
 def test_bad_arrays():
     loss, apply_fn, params, inputs, targets = problem()
     single = [W.astype(jnp.float32) for W in params]
-    with pytest.raises(TypeError, match=r"params must be float64, got float32: call jax.config.update"):
+    with pytest.raises(TypeError, match=r"params must be float64, got float32: make params\[0\] again in float64"):
         outer_prod(loss, apply_fn, single, inputs, targets)
     with pytest.raises(TypeError, match="inputs must be float64, got float32"):
         functional_hessian(loss, apply_fn, params, inputs.astype(np.float32), targets)

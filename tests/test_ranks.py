@@ -45,10 +45,10 @@ def test_the_default_threshold_grows_with_the_square_root_of_p():
     assert_allclose(numerical_rank(np.eye(400)).threshold, 20 * EPS)
 
 
-def test_trusted():
-    assert numerical_rank(np.diag([1.0, 3e-7, 0.0])).trusted
-    assert not numerical_rank(np.diag([1.0, 1e-7, 0.0])).trusted
-    assert numerical_rank(np.zeros((2, 2))).trusted
+def test_a_matrix_alone_is_never_trusted():
+    """Nobody knows what was lost when it was made: 1e-9 may have become 1e-18."""
+    for matrix in (np.diag([1.0, 0.0]), np.zeros((2, 2)), np.eye(3)):
+        assert not numerical_rank(matrix).trusted
 
 
 def test_zero_matrix():
@@ -78,7 +78,7 @@ def test_jax_and_numpy_arrays_give_the_same():
         (np.ones((0, 0)), ValueError, r"must be square"),
         (np.array([[1.0, 2.0], [0.0, 1.0]]), ValueError, "must be symmetric, but entries differ .* by 2.0e"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), ValueError, "matrix must be finite, but 2 of 4 entries"),
-        (np.ones((2, 2), np.float32), TypeError, "matrix must be float64, got float32: call jax.config.update"),
+        (np.ones((2, 2), np.float32), TypeError, "matrix must be float64, got float32: make matrix again in float64"),
     ],
     ids=["not square", "empty", "not symmetric", "nan", "float32"],
 )
@@ -105,7 +105,6 @@ def test_a_matrix_at_the_scale_of_a_larger_one():
         numerical_rank(rounding)
     vanished = numerical_rank(rounding, scale=1.0)
     assert vanished.rank == 0
-    assert vanished.trusted
     assert len(vanished.spectrum) == 3
     assert numerical_rank(matrix, scale=1e-7)[:3] == alone[:3]
 

@@ -45,10 +45,17 @@ def test_products_are_compiled_once_per_shape():
     assert operators._block._cache_size() - before == 2  # batches of 4 and of 1 samples
 
 
+def test_batches_are_gone_through_once():
+    """So a shuffled loader, with another order at every pass, has one factor, and an iterator will do."""
+    loss, apply_fn, params, inputs, targets = problem()
+    shuffled = DataLoader(DatasetTorch(inputs, targets), batch_size=4, shuffle=True)
+    V = np.random.default_rng(8).normal(size=(7, num_params(params)))
+    for multiply in (factor_operator(loss, apply_fn, params, given) for given in (shuffled, iter([(inputs, targets)]))):
+        assert_allclose(multiply(V), multiply(V), rtol=0)
+
+
 def test_products_check_what_they_are_given():
     loss, apply_fn, params, inputs, targets = problem()
-    with pytest.raises(TypeError, match="batches can be gone through only once"):
-        loss_operator(loss, apply_fn, params, iter([(inputs, targets)]))
     with pytest.raises(ValueError, match="batches is empty"):
         outer_operator(loss, apply_fn, params, [])
     with pytest.raises(TypeError, match="inputs must be float64, got float32"):

@@ -1,0 +1,125 @@
+"""Functions whose decisions are made elsewhere: relu without kinks, as it acts at given weights and data.
+
+A relu network is smooth as long as no unit switches on or off. `frozen` writes this smooth function down: each unit is
+on or off as it is at the given arguments, whatever the new ones are.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+
+class UnfreezableError(ValueError):
+    """A function decides in a way that `frozen` cannot follow."""
+
+
+def decides(function, *arguments):
+    """Return whether the function compares numbers, as relu does, so that it is smooth in pieces only.
+
+    Args:
+        function: of pytrees of arrays.
+        arguments: the pytrees. Only their shapes matter.
+    """
+    return _has_decisions(jax.make_jaxpr(lambda *values: function(*values))(*arguments))
+
+
+@functools.lru_cache(maxsize=256)
+def frozen(function):
+    """Return g(new, given) -> function(*new) with all decisions as in function(*given), two tuples of arguments.
+
+    The same function always gives the same g, so that it is compiled once. Where the new arguments are the given ones,
+    g has the value and all derivatives of the function, unless a decision is a tie.
+
+    Raises:
+        UnfreezableError: from g, for decisions inside of loops, branches, sorting or pooling.
+    """
+
+    def g(new, given):
+        closed, shapes = jax.make_jaxpr(lambda *values: function(*values), return_shape=True)(*given)
+        leaves = [list(pair) for pair in zip(jax.tree.leaves(new), jax.tree.leaves(given), strict=True)]
+        pairs = _evaluate(closed, leaves)
+        return jax.tree.unflatten(jax.tree.structure(shapes), [value for value, _ in pairs])
+
+    return g
+
+
+def _has_decisions(closed):
+    jaxpr = getattr(closed, "jaxpr", closed)
+    return any(
+        equation.primitive.name in _DECISIONS or any(map(_has_decisions, _inner(equation))) for equation in jaxpr.eqns
+    )
+
+
+def _inner(equation):
+    """Return the programs that an equation contains."""
+    is_program = lambda value: isinstance(value, (core.ClosedJaxpr, core.Jaxpr))
+    leaves = jax.tree.leaves(list(equation.params.values()), is_leaf=is_program)
+    return [leaf for leaf in leaves if is_program(leaf)]
+
+
+def _evaluate(closed, arguments):
+    """Return the pairs (new, given) of a program's results, for pairs of arguments."""
+    values = dict(zip(closed.jaxpr.invars, arguments, strict=True))
+    values |= {var: [constant] * 2 for var, constant in zip(closed.jaxpr.constvars, closed.consts, strict=True)}
+    read = lambda atom: [atom.val] * 2 if isinstance(atom, core.Literal) else values[atom]
+    for equation in closed.jaxpr.eqns:
+        results = _carried_out(equation, [read(atom) for atom in equation.invars])
+        values |= dict(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def _carried_out(equation, pairs):
+    name, inner = equation.primitive.name, _inner(equation)
+    if inner and any(map(_has_decisions, inner)):
+        if name not in _CALLS:
+            raise UnfreezableError(f"the primitive '{name}' contains comparisons of numbers")
+        (program,) = (each for each in inner if isinstance(each, core.ClosedJaxpr))
+        return _evaluate(program, pairs)
+    given = _bound(equation, [pair[1] for pair in pairs])
+    if not any(jnp.issubdtype(atom.aval.dtype, jnp.floating) for atom in equation.outvars):
+        return [[x, x] for x in given]  # indices and truth values are decisions
+    if name in _DECISIONS:
+        if name not in _RULES:
+            raise UnfreezableError(f"the primitive '{name}' decides by comparisons of numbers")
+        return [[_RULES[name](equation.params, *zip(*pairs, strict=True)), given[0]]]
+    return [list(pair) for pair in zip(_bound(equation, [pair[0] for pair in pairs]), given, strict=True)]
+
+
+def _bound(equation, operands):
+    results = equation.primitive.bind(*operands, **equation.params)
+    return list(results) if equation.primitive.multiple_results else [results]
+
+
+def _extreme(one_hot):
+    def rule(params, new, given):
+        # Ties share the weight, so that equal entries count as their mean.
+        chosen = jnp.asarray(given[0] == one_hot(given[0], axis=params["axes"], keepdims=True), float)
+        weights = chosen / jnp.sum(chosen, axis=params["axes"], keepdims=True)
+        return jnp.sum(weights * new[0], axis=params["axes"])
+
+    return rule
+
+
+_CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2"}
+
+_RULES = {
+    "max": lambda _, new, given: jnp.where(jnp.asarray(given[0] > given[1]), *new),
+    "min": lambda _, new, given: jnp.where(jnp.asarray(given[0] < given[1]), *new),
+    "abs": lambda _, new, given: jnp.sign(given[0]) * new[0],
+    "sign": lambda _, new, given: jnp.sign(given[0]) * jnp.ones_like(new[0]),
+    "clamp": lambda _, new, given: jnp.select(
+        [jnp.asarray(given[1] < given[0]), jnp.asarray(given[1] > given[2])], [new[0], new[2]], new[1]
+    ),
+    "select_n": lambda _, new, given: jax.lax.select_n(given[0], *new[1:]),
+    "reduce_max": _extreme(jnp.max),
+    "reduce_min": _extreme(jnp.min),
+}
+
+# A comparison itself has a truth value as its result, and needs no rule.
+_DECISIONS = {
+    *_RULES, "lt", "le", "gt", "ge", "eq", "ne", "argmax", "argmin", "floor", "ceil", "round", "rem", "sort", "top_k",
+    "cummax", "cummin", "reduce_window_max", "reduce_window_min", "reduce_window", "select_and_scatter",
+    "select_and_gather_add", "while",
+}  # fmt: skip

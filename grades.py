@@ -1,0 +1,100 @@
+"""Grades of numerical ranks: what makes a rank clear, and what leaves it open.
+
+A float64 spectrum shows how many eigenvalues are far above rounding. It cannot show that the others are zero. So a
+count is clear only if something else says that there are no more: the rank of the network's twin (`twins`), or a bound
+that a theorem gives.
+"""
+
+import numpy as np
+
+from counting import CLIFF, count, default_rtol
+
+_TWIN_CLIFF = 1e6  # what the twin's spectrum has to fall by
+
+_SETTLED = "exact.exact_ranks settles it"
+
+
+def against_bound(found, bound):
+    """Return a NumericalRank with its grade, for a rank that a theorem bounds.
+
+    Args:
+        found: NumericalRank.
+        bound: int, which the rank cannot exceed.
+    """
+    if found.rank > bound:
+        return _open(found, f"the rank cannot exceed {bound}, so rounding has been counted, or the bound is another's")
+    if found.rank < bound:
+        return _open(found, f"the rank can be up to {bound}, and what is missing may be below rounding; {_SETTLED}")
+    if not has_cliff(found):
+        return _open(found, _without_cliff(found))
+    return found._replace(grade="clear", reason="it is as large as the bound allows")
+
+
+def against_twin(found, twin, why_none=""):
+    """Return a NumericalRank with its grade, for the NumericalRank of the network's twin.
+
+    Args:
+        found: NumericalRank.
+        twin: NumericalRank, or None if there is none.
+        why_none: the reason for that.
+    """
+    if not has_cliff(found):
+        return _open(found, _without_cliff(found))
+    if twin is None:
+        return _open(found, f"{why_none}; {_SETTLED}")
+    if found.rank < twin.rank:
+        return _open(
+            found,
+            f"with other weights and data of size 1 the rank is at least {twin.rank}: smaller eigenvalues may be below "
+            f"rounding; {_SETTLED}",
+        )
+    if found.rank > twin.rank:
+        return _open(found, f"with other weights it is {twin.rank} at most, so rounding has been counted; {_SETTLED}")
+    if twin.gap < _TWIN_CLIFF and twin.rank < len(twin.spectrum):
+        return _open(found, f"with other weights and data the spectrum has no cliff either; {_SETTLED}")
+    return found._replace(grade="clear", reason="it is that of random weights and data of size 1")
+
+
+def has_cliff(found):
+    """Return whether the gap of a NumericalRank is large enough for a clear one."""
+    return found.gap >= CLIFF
+
+
+def proved(found, exact):
+    """Return a NumericalRank whose rank is the exact one, and whose grade is 'proved'.
+
+    Args:
+        found: NumericalRank.
+        exact: `exact.ExactRank` of the same matrix.
+    """
+    reason = "exact arithmetic says so"
+    if found.rank != exact.rank:
+        reason += f", while float64 shows {found.rank}"
+    return found._replace(rank=exact.rank, grade="proved", reason=reason)
+
+
+def factor_rank(factor, p, scale=1.0):
+    """Return the NumericalRank of H = scale A^T A from the singular values of A, as a rank of H.
+
+    Args:
+        factor: (m, p).
+        p: number of rows of H.
+        scale: positive.
+
+    Returns:
+        NumericalRank. Threshold and spectrum are those of H, squares of the singular values. The gap is that of the
+        singular values.
+    """
+    singular = np.linalg.svd(factor, compute_uv=False) if factor.size else np.zeros(1)
+    found = count(singular, default_rtol(max(factor.shape)))
+    spectrum = np.zeros(p)
+    spectrum[: len(singular)] = scale * found.spectrum[:p] ** 2
+    return found._replace(threshold=scale * found.threshold**2, spectrum=spectrum)
+
+
+def _without_cliff(found):
+    return f"the gap {found.gap:.0e} is below {CLIFF:.0e}, so that rounding may have decided; {_SETTLED}"
+
+
+def _open(found, reason):
+    return found._replace(grade="open", reason=reason)

@@ -1,0 +1,165 @@
+"""Products of the three Hessians with one vector, and the matrices made of them, for one batch.
+
+Nothing here checks its arguments. The products can be traced, vmapped and compiled.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+from jax.flatten_util import ravel_pytree
+
+import losses
+
+_AT_ONCE = 128  # vectors in a block; from 64 to 512 the time hardly changes, the memory grows with it
+_BYTES = 2.5e8  # that a block may take beside the vectors themselves
+_COPIES = 4  # of all activations, for each vector: forward, backward, and what is on its way between them
+
+
+def loss_matvec(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_L v, the derivative of the gradient along v. Both v and H_L v have shape (p,)."""
+    return hessian_product(lambda w: loss(apply_fn(w, inputs), targets), params)
+
+
+def outer_matvec(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: J is forward through the network, J^T backward."""
+    predictions, jacobian, theta = linearized(apply_fn, params, inputs)
+    transposed = jax.linear_transpose(jacobian, theta)
+    _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
+    return lambda v: transposed(curvature(jacobian(v)))[0]
+
+
+def functional_matvec(loss, apply_fn, params, inputs, targets):
+    """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
+    alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
+    return hessian_product(lambda w: jnp.vdot(alpha, apply_fn(w, inputs)), params)
+
+
+def factor_matvec(loss, apply_fn, params, inputs, targets):
+    """Return v -> A v for the factor A = R J of H_o = A^T A, R^T R = d^2 ell / dF^2. A v has shape (n K,)."""
+    predictions, jacobian, _ = linearized(apply_fn, params, inputs)
+    root = losses.curvature_root(loss)
+    return lambda v: root(predictions, targets, jacobian(v)).ravel()
+
+
+def num_params(params):
+    """Return p, the number of parameters in a pytree of arrays."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def hessian_product(function, params):
+    """Return v -> (d^2 function / dtheta^2) v."""
+    theta, unravel = ravel_pytree(params)
+    return jax.linearize(jax.grad(lambda t: function(unravel(t))), theta)[1]
+
+
+def linearized(apply_fn, params, inputs):
+    """Return F(theta), the map v -> J v, and theta."""
+    theta, unravel = ravel_pytree(params)
+    return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
+
+
+def vectors_at_once(function, *arguments, largest=_AT_ONCE):
+    """Return how many vectors can be multiplied at once, so that their activations take 250 MB or less.
+
+    The activations of one vector are counted in the function's program: the entries of all arrays between its arguments
+    and its results.
+
+    Args:
+        function: the network or the loss of the parameters.
+        arguments: what it takes. Only their shapes matter.
+        largest: the most vectors to return.
+    """
+    return max(1, min(largest, int(_BYTES / _bytes(function, *arguments))))
+
+
+def samples_at_once(apply_fn, params, inputs):
+    """Return how many of the samples can be in one batch, so that the activations of one vector take 250 MB or less."""
+    return max(1, min(len(inputs), int(len(inputs) * _BYTES / _bytes(apply_fn, params, inputs))))
+
+
+def _bytes(function, *arguments):
+    return 8 * _COPIES * max(1, _entries(jax.make_jaxpr(function)(*arguments).jaxpr))
+
+
+def _entries(jaxpr):
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = [
+            getattr(leaf, "jaxpr", leaf)
+            for leaf in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program)
+            if _is_program(leaf)
+        ]
+        own = sum(math.prod(atom.aval.shape) for atom in equation.outvars)
+        total += max(own, equation.params.get("length", 1) * sum(map(_entries, inner)))
+    return total
+
+
+def _is_program(value):
+    return isinstance(value, (core.ClosedJaxpr, core.Jaxpr))
+
+
+# --- one batch, without checks; `inputs` and `targets` may be trees of arrays
+
+
+def loss_hessian_terms(loss_params, params, inputs, targets):
+    """Return the H_L (p, p) of a batch, for a loss L(params, inputs, targets)."""
+    at_once = vectors_at_once(loss_params, params, inputs, targets)
+    return _loss_hessian(loss_params, at_once, params, inputs, targets)
+
+
+def loss_terms(loss, apply_fn, params, inputs, targets):
+    """Return the H_L (p, p) of a batch."""
+    at_once = vectors_at_once(apply_fn, params, inputs)
+    return _loss_hessian(losses.of_params(loss, apply_fn), at_once, params, inputs, targets)
+
+
+def outer_terms(loss, apply_fn, params, inputs, targets):
+    """Return the H_o (p, p) of a batch."""
+    return _outer_prod(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
+
+
+def functional_terms(loss, apply_fn, params, inputs, targets):
+    """Return the H_f (p, p) of a batch."""
+    return _functional_hessian(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
+
+
+def factor_terms(loss, apply_fn, params, inputs, targets):
+    """Return the transpose (p, n K) of the factor A of H_o = A^T A of a batch, for a loss whose root is known."""
+    return _factor(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _loss_hessian(loss_params, at_once, params, inputs, targets):
+    return _matrix(hessian_product(lambda w: loss_params(w, inputs, targets), params), at_once, params)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _outer_prod(loss, apply_fn, at_once, params, inputs, targets):
+    return _matrix(outer_matvec(loss, apply_fn, params, inputs, targets), at_once, params)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _functional_hessian(loss, apply_fn, at_once, params, inputs, targets):
+    return _matrix(functional_matvec(loss, apply_fn, params, inputs, targets), at_once, params)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _factor(loss, apply_fn, at_once, params, inputs, targets):
+    return _matrix(factor_matvec(loss, apply_fn, params, inputs, targets), at_once, params)
+
+
+def _matrix(product, at_once, params):
+    """Return the matrix with the rows product(e_j) for the unit vectors e_j, filled in by blocks of `at_once` rows."""
+    p = num_params(params)
+    block = min(at_once, p)
+    rows = jax.vmap(lambda j: product(jnp.zeros(p).at[j].set(1.0)))
+    width = jax.eval_shape(product, jax.ShapeDtypeStruct((p,), float)).shape[0]
+
+    def fill(k, matrix):
+        first = jnp.minimum(k * block, p - block)  # all blocks have one shape: the last overlaps the one before
+        return jax.lax.dynamic_update_slice(matrix, rows(first + jnp.arange(block)), (first, 0))
+
+    return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, width)))

@@ -1,0 +1,233 @@
+"""What the Hessians take for granted of a reader's functions, checked once per call.
+
+The loss and the network must be pure functions, without random parts. The loss must be a sum over the samples. Its
+gradient must be the derivative of its value, and the Hessian's products that of the gradient: at a kink, or behind
+`stop_gradient`, they are not. Each check costs a few evaluations of the network.
+"""
+
+import functools
+import hashlib
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+import losses
+
+_STEPS = 1e-5, 1e-6, 1e-7  # of the differences, relative to the parameters
+_DIFFERENT = 3e-5  # relative; differences of gradients are right to 1e-6 for a smooth loss
+_EQUAL = 1e-9  # relative; rounding leaves some 1e-14
+_ADDRESS = re.compile("0x[0-9a-f]+")
+
+
+def pure(functions, params, inputs, targets):
+    """Return functions in a form that JAX compiles anew whenever what they contain has changed.
+
+    JAX keeps a compiled program for each function object. It does not see that an array has been replaced which the
+    function uses without taking it as an argument, such as a frozen layer. So the functions are traced again here, and
+    the program written down by the trace, with its constants, decides whether an older compilation is used.
+
+    Args:
+        functions: a loss ell(predictions, targets) and a network F(params, inputs), or a loss of the parameters
+            L(params, inputs, targets) alone. The losses of `losses` contain nothing, and are returned as they are.
+        params, inputs, targets: of one batch. Only their shapes matter.
+
+    Returns:
+        tuple of as many functions.
+
+    Raises:
+        ValueError: if two traces differ, since the functions have random parts.
+    """
+    try:
+        batch = inputs[:1], targets[:1]  # one sample tells as much, and its program serves batches of all sizes
+        first = _fingerprint(functions, params, *batch)
+    except Exception:  # a network may take batches of one size only
+        batch = inputs, targets
+        first = _fingerprint(functions, params, *batch)
+    second = _fingerprint(functions, params, *batch)
+    if first != second:
+        raise ValueError(
+            "the network or the loss is another one every time it is traced: it has random parts, such as dropout with "
+            "NumPy's generator, or it counts its calls. Switch dropout off, or draw its masks once and pass the same "
+            "in every call"
+        )
+    return tuple(each if losses.has_root(each) else _version(each, first) for each in functions)
+
+
+def check_sum(loss, apply_fn, params, inputs, targets):
+    """Check on one batch that the loss is a sum over the samples: L(whole) = L(half) + L(other half).
+
+    Args:
+        loss, apply_fn: as `pure` returns them.
+        params, inputs, targets: of the batch.
+
+    Raises:
+        ValueError: if it is not, or if the outputs of a sample depend on the other samples of its batch.
+    """
+    whole, halves, total, parts = (np.asarray(x) for x in _parts(loss, apply_fn, params, inputs, targets))
+    if not np.isfinite(total) or not np.isfinite(parts).all():
+        return  # others speak of this
+    if abs(whole - halves).max() > _EQUAL * abs(whole).max():
+        raise ValueError(
+            f"the outputs of a sample depend on the other samples of its batch: they change by "
+            f"{abs(whole - halves).max():.1e} if a batch is cut in two (the largest is {abs(whole).max():.1e}). Put "
+            "batch normalization and dropout into evaluation mode"
+        )
+    tolerance = _EQUAL * (abs(parts).sum() + abs(total))
+    if len(parts) < 2 or abs(parts.sum() - total) <= tolerance:
+        return
+    sizes = np.array([len(inputs) // 2, len(inputs) - len(inputs) // 2])
+    is_mean = abs(sizes @ parts / len(inputs) - total) <= tolerance
+    remedy = 'It is a mean: pass reduction="mean"' if is_mean else "Sum it over the samples, without other terms"
+    raise ValueError(
+        f"the loss must be a sum over the samples, but that of a batch is {total:.6g}, and those of its two halves add "
+        f"up to {parts.sum():.6g}. {remedy}, so that batches of every size count right"
+    )
+
+
+def check_derivatives(loss, apply_fn, params, inputs, targets, product):
+    """Check on one batch that the derivatives are those of the loss, in a random direction v and on both sides.
+
+        (L(theta + h v) - L(theta - h v)) / 2 h = <grad L, v>,      (grad L(theta +- h v) - grad L(theta)) / +-h = H_L v
+
+    Args:
+        loss, apply_fn, params, inputs, targets: as in `check_sum`.
+        product: v (p,) -> H_L v (p,).
+
+    Raises:
+        ValueError: if one of the equations does not hold. The message names the likely causes and the remedy.
+    """
+    params = jax.tree.map(np.asarray, params)
+    scale, direction = _direction(params)
+    steps = np.array(_STEPS)
+    found = {}
+    for h in (0.0, *steps, *-steps):
+        moved = jax.tree.map(lambda w, v, h=h: w + h * v, params, direction)
+        value, gradient = _value_and_gradient(loss, apply_fn, moved, inputs, targets)
+        found[h] = float(value), _flat(gradient)
+    along, scale = _flat(direction), _flat(scale)
+    image = np.asarray(product(along))
+    curvature = abs(along @ image)
+    image = scale * image
+    value, gradient = found[0.0]
+    if not all(np.isfinite(each[1]).all() for each in found.values()) or not np.isfinite(image).all():
+        return  # others speak of this
+    slope = float(gradient @ along)
+    slopes = np.array([(found[h][0] - found[-h][0]) / (2 * h) for h in steps])
+    # Next to a minimum the slope is all rounding, and only the curvature tells what is large.
+    if abs(slopes - slope).min() > _DIFFERENT * (abs(slope) + curvature) + 1e-6 * abs(value):
+        raise ValueError(
+            f"the gradient is not the derivative of the loss: along a random direction it is {slope:.4g}, and "
+            f"differences of the loss give {slopes[1]:.4g}. {_CAUSES}"
+        )
+    largest = abs(image).max()
+    for signed in (steps, -steps):
+        errors = [abs(scale * (found[h][1] - gradient) / h - image).max() for h in signed]
+        # Rounding grows as the step shrinks and curvature as it grows; a kink shows at every step.
+        if min(errors) > max(_DIFFERENT * largest, 1e-8 * abs(scale * gradient).max()):
+            raise ValueError(
+                f"H_L is not the derivative of the gradient: its product with a random direction has entries up to "
+                f"{largest:.1e}, and differences of gradients close by are off by {min(errors):.1e}. {_CAUSES}"
+            )
+
+
+def reduced(loss, reduction):
+    """Return the loss as a sum over samples: n times itself if it is a mean. The same object for the same loss.
+
+    Raises:
+        ValueError: for a reduction that is neither 'sum' nor 'mean'.
+    """
+    if reduction not in ("sum", "mean"):
+        raise ValueError(
+            f"reduction must be 'sum' or 'mean', got {reduction!r}; it says what the loss does over samples"
+        )
+    return loss if reduction == "sum" else _times_samples(loss)
+
+
+@functools.lru_cache(maxsize=64)
+def _times_samples(loss):
+    return lambda predictions, targets: len(predictions) * loss(predictions, targets)
+
+
+@functools.lru_cache(maxsize=256)
+def _version(function, fingerprint):
+    """Return one function object for each function and fingerprint."""
+    del fingerprint
+    return lambda *arguments: function(*arguments)
+
+
+def _fingerprint(functions, params, inputs, targets):
+    """Return a digest of the program that a trace of the loss and its gradient writes down."""
+    if len(functions) == 1:
+        function = lambda *arguments: functions[0](*arguments)
+    else:
+        function = lambda w, x, y: functions[0](functions[1](w, x), y)
+    # A new lambda every time: JAX keeps traces, too.
+    closed = jax.make_jaxpr(jax.value_and_grad(function))(params, inputs, targets)
+    digest = hashlib.sha256(_ADDRESS.sub("", str(closed)).encode())
+    for constant in _constants(closed):
+        if jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key):
+            constant = jax.random.key_data(constant)
+        digest.update(np.ascontiguousarray(constant).tobytes())
+    return digest.hexdigest()
+
+
+def _constants(closed):
+    """Yield all arrays that a program contains, inner programs included."""
+    yield from closed.consts
+    for equation in closed.jaxpr.eqns:
+        # The text of a program shows numbers, but not the entries of an array.
+        yield from (v.val for v in equation.invars if isinstance(v, core.Literal) and np.ndim(v.val))
+        for leaf in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(leaf):
+                yield from _constants(leaf)
+
+
+def _is_program(value):
+    return isinstance(value, core.ClosedJaxpr)
+
+
+def _direction(params):
+    """Return the size of every parameter's array, and a random direction of this size, two trees like `params`."""
+    generator = np.random.default_rng(0)
+    sizes = [np.max(abs(leaf), initial=0.0) for leaf in jax.tree.leaves(params)]
+    common = np.median([size for size in sizes if size > 0] or [1.0])  # for arrays of zeros, such as new biases
+    scale = [np.full(leaf.shape, size or common) for leaf, size in zip(jax.tree.leaves(params), sizes, strict=True)]
+    scale = jax.tree.unflatten(jax.tree.structure(params), scale)
+    return scale, jax.tree.map(lambda size: size * generator.standard_normal(size.shape), scale)
+
+
+def _flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+# They run a few times only, so that compiling them is what they cost.
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=_QUICKLY)
+def _parts(loss, apply_fn, params, inputs, targets):
+    """Return the outputs of a batch, whole and in two halves, and the losses of these at outputs nearby."""
+    half = len(inputs) // 2
+    whole = apply_fn(params, inputs)
+    # Where the residuals vanish, a loss is all rounding. One percent away from there it is not.
+    near = whole * (1 + 0.01 * np.random.default_rng(1).standard_normal(whole.shape))
+    if not half:
+        return whole, whole, loss(near, targets), loss(near, targets)[None]
+    halves = jnp.concatenate([apply_fn(params, inputs[:half]), apply_fn(params, inputs[half:])])
+    parts = jnp.stack([loss(near[:half], targets[:half]), loss(near[half:], targets[half:])])
+    return whole, halves, loss(near, targets), parts
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=_QUICKLY)
+def _value_and_gradient(loss, apply_fn, params, inputs, targets):
+    return jax.value_and_grad(lambda w: loss(apply_fn(w, inputs), targets))(params)
+
+
+_CAUSES = (
+    "A unit of relu or its like sits on its kink, where there is no Hessian: move the weights or the data a little. Or "
+    "the network hides a dependence from JAX, by stop_gradient, rounding, a straight-through estimator or a custom "
+    "derivative: pass what is to stay fixed as constants instead"
+)

@@ -1,0 +1,117 @@
+"""A network's twin: the same network with other weights and data, at which nothing is small. Its ranks are bounds.
+
+The entries of the three Hessians are analytic functions of the weights, the inputs and the targets, as long as no unit
+of relu or its like switches. An analytic function that is not zero everywhere is zero almost nowhere. So every minor
+that is nonzero at the network is nonzero at almost all of its twins, and
+
+    rank(H at the network) <= rank(H at a random twin)    with probability one.
+
+The twin has well-conditioned weights and inputs of size one, so that its numerical rank is easy to see. If the network
+itself shows as many nonzero eigenvalues, none can hide below rounding. Entries that are zero stay zero, and the units
+that are off stay off.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+import losses
+from frozen import UnfreezableError, decides, frozen
+
+_LARGE = 1e11  # operations: above this a Gaussian matrix takes the place of one with chosen singular values
+
+
+class Twin(NamedTuple):
+    """What the Hessians' functions take for a network and for its twin. They are compiled once for both."""
+
+    loss: object
+    apply_fn: object
+    params: object  # of the twin
+    itself: object  # function (inputs, targets) of a batch -> (inputs, targets) as `loss` and `apply_fn` take them
+    other: object  # function (number, inputs, targets) of a batch -> the same for the twin; None if there is no twin
+    why_none: str  # the reason for that
+
+
+def twin(loss, apply_fn, params, inputs, targets):
+    """Return the Twin of a network.
+
+    Args:
+        loss, apply_fn: as `premises.pure` returns them.
+        params: pytree of float64 arrays.
+        inputs, targets: of one batch. Only their shapes matter here.
+    """
+    outputs = jax.eval_shape(apply_fn, params, inputs)
+    # The losses of `losses` are analytic, whatever comparisons keep them from overflowing.
+    wrap_loss = not losses.has_root(loss) and decides(loss, outputs, targets)
+    wrap_network = decides(apply_fn, params, inputs)
+
+    def wrapped(new_inputs, new_targets, inputs, targets):
+        if wrap_loss:
+            new_targets = new_targets, apply_fn(params, inputs), targets
+        return (new_inputs, params, inputs) if wrap_network else new_inputs, new_targets
+
+    def itself(inputs, targets):
+        return wrapped(inputs, targets, inputs, targets)
+
+    def other(number, inputs, targets):
+        generator = np.random.default_rng([1, number])
+        return wrapped(_inputs(generator, inputs), _targets(generator, targets), inputs, targets)
+
+    generator = np.random.default_rng(0)
+    new_params = jax.tree.map(lambda leaf: _weights(generator, np.asarray(leaf)), params)
+    new_loss = _frozen_loss(loss) if wrap_loss else loss
+    new_apply = _frozen_network(apply_fn) if wrap_network else apply_fn
+    try:
+        jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself(inputs, targets))
+    except UnfreezableError as reason:
+        return Twin(loss, apply_fn, params, lambda inputs, targets: (inputs, targets), None, str(reason))
+    return Twin(new_loss, new_apply, new_params, itself, other, "")
+
+
+@functools.lru_cache(maxsize=256)
+def _frozen_network(apply_fn):
+    """Return F(params, (inputs, given params, given inputs)), with decisions as at the given ones."""
+    g = frozen(apply_fn)
+    return lambda params, inputs: g((params, inputs[0]), inputs[1:])
+
+
+@functools.lru_cache(maxsize=256)
+def _frozen_loss(loss):
+    """Return ell(outputs, (targets, given outputs, given targets)), with decisions as at the given ones."""
+    g = frozen(loss)
+    return lambda outputs, targets: g((outputs, targets[0]), targets[1:])
+
+
+def _weights(generator, array):
+    """Return random weights with the zeros of an array, and with the signs of a vector, which may have to be positive.
+
+    The singular values of a matrix without zeros lie between 1/2 and 2.
+    """
+    if array.ndim < 2:
+        return np.sign(array) * generator.uniform(0.5, 1.5, array.shape)
+    if array.ndim == 2 and array.all() and array.size * min(array.shape) < _LARGE:
+        return _well_conditioned(generator, *array.shape)
+    return _masked(generator, array) / np.sqrt(max(1, array.size // array.shape[-1]))
+
+
+def _inputs(generator, array):
+    if array.ndim == 2 and array.all() and array.size * min(array.shape) < _LARGE:
+        return _well_conditioned(generator, *array.shape) * np.sqrt(max(array.shape))  # entries of size 1
+    return _masked(generator, array)
+
+
+def _targets(generator, array):
+    """Return random targets with the signs of the given ones: classes and probabilities stay what they are."""
+    return np.sign(array) * generator.uniform(0.5, 1.5, array.shape)
+
+
+def _masked(generator, array):
+    return generator.standard_normal(array.shape) * (array != 0)
+
+
+def _well_conditioned(generator, rows, columns):
+    size = min(rows, columns)
+    left, right = (np.linalg.qr(generator.standard_normal((side, size)))[0] for side in (rows, columns))
+    return left * generator.uniform(0.5, 2, size) @ right.T
