@@ -16,8 +16,8 @@ from jax.extend import core
 
 import losses
 
-_STEPS = 1e-5, 1e-6, 1e-7  # of the differences, relative to the parameters
-_DIFFERENT = 3e-5  # relative; differences of gradients are right to 1e-6 for a smooth loss
+_STEPS = 1e-5, 1e-6, 1e-7, 1e-8, 1e-9  # of the differences, relative to the parameters
+_DIFFERENT = 1e-4  # relative; at the best step, differences of gradients are right to 1e-6 even for steep losses
 _EQUAL = 1e-9  # relative; rounding leaves some 1e-14
 _ADDRESS = re.compile("0x[0-9a-f]+")
 

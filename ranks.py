@@ -9,11 +9,13 @@ import numpy as np
 import checks
 import losses
 import premises
-from counting import count, default_rtol
+from counting import CLIFF, count, default_rtol
 from grades import against_bound, against_twin, factor_rank, has_cliff
 from hessians import HessianTriple, check_memory, checked, each_batch, in_parts
 from matvecs import factor_terms, functional_terms, loss_terms, num_params, outer_terms
 from twins import twin
+
+_ALONE = "a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks at the network"
 
 
 def numerical_rank(matrix, rtol=None, scale=0.0):
@@ -54,8 +56,8 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
         >>> from ranks import numerical_rank
         >>> X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
         >>> found = numerical_rank(X.T @ X)  # a 3 x 3 matrix
-        >>> found.rank, bool(found.well_determined)
-        (2, True)
+        >>> found.rank, bool(found.gap > 1e14), found.grade
+        (2, True, 'open')
     """
     checks.float64(matrix=matrix)
     if np.ndim(matrix) != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
@@ -75,9 +77,9 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
         raise ValueError(f"rtol must be in [0, 1), got {rtol}; it is relative to the largest |eigenvalue|")
     eigenvalues = _eigenvalues(matrix)
     if scale <= abs(eigenvalues).max():
-        return count(eigenvalues, rtol)
+        return count(eigenvalues, rtol)._replace(reason=_ALONE)
     found = count(np.append(eigenvalues, scale), rtol)
-    return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:])
+    return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:], reason=_ALONE)
 
 
 def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None):
@@ -159,6 +161,9 @@ def singular_rank(matrix):
     The threshold is that of a (p, p) matrix with p = max(m, n). For the rank r of data, use the function on the inputs
     rather than on their covariance, where squaring halves the digits.
 
+    The rank is clear if as many singular values are far above rounding as there are rows or columns with an entry that
+    is not zero. There cannot be more. It is open otherwise.
+
     Raises:
         TypeError: for anything but float64.
         ValueError: for NaN or infinity, or an empty matrix.
@@ -175,7 +180,15 @@ def singular_rank(matrix):
     checks.finite(matrix=matrix)
     if np.ndim(matrix) != 2 or not np.size(matrix):
         raise ValueError(f"the matrix must have shape (m, n), m and n at least 1, got {np.shape(matrix)}")
-    return count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
+    found = count(np.linalg.svd(np.asarray(matrix), compute_uv=False), default_rtol(max(matrix.shape)))
+    most = min((np.asarray(matrix) != 0).any(axis=axis).sum() for axis in (0, 1))
+    if found.rank == most and has_cliff(found):
+        return found._replace(grade="clear", reason="so many rows or columns are not zero")
+    return found._replace(
+        reason="a singular value of zero cannot be told from rounding; exact.exact_rank settles it"
+        if has_cliff(found)
+        else f"the gap {found.gap:.0e} is below {CLIFF:.0e}; exact.exact_rank settles it"
+    )
 
 
 def truncation_errors(spectrum):

@@ -70,8 +70,8 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
         HessianTriple of ExactRank. Each says what vouches for it: primes, or digits and a gap in digits.
 
     Raises:
-        TypeError, ValueError: for arrays, functions and batches as in `hessians.dense_hessians`; for numbers that are not odd primes below
-            2^31; for a loss or a network without an exact form, such as one that computes in float32.
+        TypeError, ValueError: for arrays, functions and batches as in `hessians.dense_hessians`; for numbers that are
+            not odd primes below 2^31; for a loss or a network without an exact form, such as one in float32.
         UndecidedError: where a unit, relu's say, sits on its kink and the Hessians on its two sides differ.
         MemoryError: if the probes and their products would not fit.
 

@@ -121,7 +121,7 @@ def results_file(setting, variable, folder=None):
 
 
 def contradictions(points):
-    """Return a sentence for every well-determined rank that differs from the closed form: none for linear networks.
+    """Return a sentence for every clear rank that differs from the closed form: none for linear networks.
 
     Args:
         points: what `run_sweep` returns.
@@ -160,6 +160,7 @@ def _at(setting, load):
     bs = checks.integer("bs", setting.bs)
     batches = [(inputs[i : i + bs], data.y_train[i : i + bs]) for i in range(0, len(inputs), bs)]
     rank = singular_rank(inputs - inputs.mean(axis=0) if setting.bias else inputs)
+    rank_bound = min(inputs.any(axis=1).sum(), inputs.any(axis=0).sum())
     init_fn, apply_fn = network(setting)
 
     def measure(seed):
@@ -167,7 +168,10 @@ def _at(setting, load):
         network = loss, apply_fn, params, batches
         guess = closed_forms(setting, rank.rank) if setting.activation == "linear" else None
         p = num_params(params)
-        found = dense_ranks(*network) if p <= _DENSE else sketched_ranks(*network, guess)
+        # For a linear network without biases, the formulas at the largest possible r are bounds for all weights.
+        is_bound = setting.activation == "linear" and not setting.bias
+        bound = closed_forms(setting, rank_bound) if is_bound else None
+        found = dense_ranks(*network, bound=bound) if p <= _DENSE else sketched_ranks(*network, guess, bound=bound)
         ranks = {name: _line(each) for name, each in found._asdict().items()}
         return {"p": p, "r": _line(rank), **ranks}
 
@@ -175,7 +179,7 @@ def _at(setting, load):
 
 
 def _line(found):
-    return {"rank": found.rank, "gap": found.gap, "threshold": found.threshold}
+    return {key: getattr(found, key) for key in ("rank", "gap", "threshold", "grade", "reason")}
 
 
 def _point(setting, line):

@@ -42,7 +42,8 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
 
     Raises:
         TypeError: for anything but float64, or numbers of steps that are not integers.
-        ValueError: for no steps, no step to keep or one outside of 0 to `steps`, NaN or infinity, or no batches.
+        ValueError: for no steps, no step to keep or one outside of 0 to `steps`, NaN or infinity, or no batches. Also
+            for functions with random parts, or a loss that is no sum over the samples.
         MemoryError: if the record of so many steps would not fit in memory.
         FloatingPointError: if the loss is no longer finite. The message names the step.
     """
@@ -52,8 +53,7 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
         raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
     checks.memory(32 * steps, f"the losses and gradients of {steps} steps are recorded", "Choose fewer steps")
     batches = list(hessians.each_batch(batches))
-    for inputs, targets in batches:
-        hessians.check_arguments(params, inputs, targets, apply_fn)
+    loss, apply_fn = hessians.checked(loss, apply_fn, params, batches)
     record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)
     state, kept, step = (params, optimizer.init(params)), {}, 0
     for stop in [*keep, steps + 1]:

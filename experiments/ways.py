@@ -6,7 +6,7 @@ from architectures import fully_connected
 from closed_forms import linear_ranks
 from hessians import num_params
 from initializers import get_init
-from linear_networks import inertia, moments, spectrum, structured_ranks, sufficient_samples
+from linear_networks import inertia, spectrum, structured_ranks, sufficient_samples
 from losses import squared
 from matrix_free import loss_operator, sketched_rank, sketched_ranks
 from ranks import dense_ranks
@@ -26,7 +26,7 @@ def by_matrices(params, batches):
 def by_probes(params, batches):
     """Return the same without the matrices, from as few samples as suffice. Arguments as in `by_matrices`."""
     apply_fn, few, guess = _sufficient(params, batches)
-    return sketched_ranks(squared, apply_fn, params, few, guess)
+    return sketched_ranks(squared, apply_fn, params, few, guess, bound=guess)  # for at most so many independent inputs
 
 
 def by_probes_loss(params, batches):
@@ -38,17 +38,17 @@ def by_probes_loss(params, batches):
 
 def by_structure(params, batches):
     """Return the same from all eigenvalues, found from the structure. Arguments as in `by_matrices`."""
-    return structured_ranks(spectrum(params, *moments(batches)))
+    return structured_ranks(spectrum(params, batches=batches))
 
 
 def by_structure_loss(params, batches):
     """Return the NumericalRank of H_L alone, from all its eigenvalues. Arguments as in `by_matrices`."""
-    return structured_ranks(spectrum(params, *moments(batches), matrices=("loss",))).loss
+    return structured_ranks(spectrum(params, batches=batches, matrices=("loss",))).loss
 
 
 def by_signs(params, batches):
     """Return HessianTriple of `linear_networks.Inertia`. Arguments as in `by_matrices`."""
-    return inertia(params, *moments(batches))
+    return inertia(params, batches=batches)
 
 
 def network_of(params):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 import checks
 from counting import CLIFF
@@ -14,7 +15,7 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
     """Draw measured ranks as points on lines of closed forms, with the number of parameters beside them.
 
     A mark is the median over the seeds, with a bar from the smallest rank to the largest. It is hollow if the rank of
-    any seed is not well determined.
+    any seed is open.
 
     Args:
         values: the horizontal axis: numbers. Or names, or False and True, for which the three marks stand side by side.
@@ -54,7 +55,7 @@ def plot_sweep(values, panels, label, heading, scale="linear"):
                 style = dict(color=color, markerfacecolor=face, markersize=size, capsize=4, elinewidth=1)
                 axis.errorbar(place + 0.2 * names * (i - 1), np.median(ranks), yerr=bar, fmt=mark, **style)
             axis.plot([], [], mark, color=color, linestyle="-", label=f"rank of the {name}; line: closed form")
-        axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: gap too small to be sure")
+        axis.plot([], [], "o", color="black", markerfacecolor="white", label="hollow: the rank is open")
         axis.set_xlabel(label)
         if scale == "log":
             log_scale(axis.yaxis, numbers)
@@ -123,7 +124,7 @@ def plot_training(runs, heading):
     """Draw the three ranks, their gaps, the sizes of the matrices, and the loss against the step of training.
 
     Each run has a column. Its HessianTriples of int are drawn as lines, named in the legend. Marks of ranks that are
-    not well determined are hollow. A zero matrix has a rank, but an infinite gap and no size on a log axis. The legend
+    open are hollow. A zero matrix has a rank, but an infinite gap and no size on a log axis. The legend
     says so, and a panel where nothing is left.
 
     Args:
@@ -157,7 +158,7 @@ def plot_training(runs, heading):
                 ranks.axhline(predicted[i], color=color, linestyle=line, linewidth=1.2, zorder=0)
         for name, line in zip(lines, (":", "--"), strict=False):
             ranks.plot([], [], color="black", linestyle=line, linewidth=1.2, label=name)
-        gaps.axhline(CLIFF, color="0.35", linestyle="--", linewidth=1, label="well determined above")
+        gaps.axhline(CLIFF, color="0.35", linestyle="--", linewidth=1, label="a cliff above")
         last = len(training.losses) - 1
         drawn = [0, *sorted({int(step) for step in np.geomspace(1, last, 300)})]
         for values, style, name in (
@@ -176,6 +177,7 @@ def plot_training(runs, heading):
             axis.grid(alpha=0.25)
         for axis in column[1:]:
             axis.set_yscale("log")
+        gaps.yaxis.set_minor_formatter(NullFormatter())  # over less than a decade they would stand on each other
         zero = [is_zero(each.spectrum) for found in measured.values() for each in found]
         some_zero |= any(zero)
         if all(zero):
@@ -193,7 +195,7 @@ def plot_training(runs, heading):
     handles, names = legend_entries(axes[:2])
     extra = [("no point: the matrix is zero", dict(linestyle="none"))] if some_zero else []
     hollow = dict(marker="o", linestyle="none", color="black", markerfacecolor="white")
-    for name, style in [*extra, ("hollow: gap too small to be sure", hollow)]:
+    for name, style in [*extra, ("hollow: the rank is open", hollow)]:
         handles.append(Line2D([], [], **style))
         names.append(name)
     figure.suptitle(heading, fontsize=12)

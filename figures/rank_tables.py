@@ -3,14 +3,15 @@
 import math
 
 import checks
-from counting import CLIFF
+from exact import ExactRank
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
-from hessians import SYMBOLS
+from grades import proved
+from hessians import SYMBOLS, HessianTriple
 
 
 def rank_list(measured, data_rank=None):
-    """Return the numerical ranks with their gaps, a line each.
+    """Return the numerical ranks with their gaps and grades, a line each, and why those that are open are.
 
     Args:
         measured: HessianTriple of NumericalRank, or of None for a matrix to be left out.
@@ -23,32 +24,34 @@ def rank_list(measured, data_rank=None):
         >>> import numpy as np
         >>> from figures import rank_list
         >>> from hessians import HessianTriple
-        >>> from ranks import numerical_rank
-        >>> clear, doubtful = numerical_rank(np.diag([2.0, 1.0, 0.0])), numerical_rank(np.diag([1.0, 5e-15, 1e-15]))
-        >>> print(rank_list(HessianTriple(functional=doubtful, outer=clear, loss=None)))
-        rank(H_f)      =        2   gap 5e+00   not well determined
-        rank(H_o)      =        2   gap 2e+15   well determined
+        >>> from ranks import numerical_rank, singular_rank
+        >>> X = np.diag([2.0, 1.0, 0.0])
+        >>> print(rank_list(HessianTriple(functional=None, outer=numerical_rank(X.T @ X), loss=None), singular_rank(X)))
+        rank(X), r     =        2   gap 2e+15   clear
+        rank(H_o)      =        2   gap 1e+15   open
+        H_o is open: a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks at the network
     """
-    rows = [] if data_rank is None else [("rank(X), r", data_rank)]
-    rows += [(f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None]
-    lines = []
-    for name, found in rows:
-        said = "well determined" if found.trusted else "not well determined"
-        lines.append(f"{name:<14} = {found.rank:>8,}   gap {found.gap:>5.0e}   {said}")
-    return "\n".join(lines)
+    rows = [] if data_rank is None else [("X", "rank(X), r", data_rank)]
+    rows += [
+        (symbol, f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None
+    ]
+    lines = [f"{name:<14} = {found.rank:>8,}   gap {found.gap:>5.0e}   {found.grade}" for _, name, found in rows]
+    return "\n".join([*lines, *_why_open([(symbol, found) for symbol, _, found in rows])])
 
 
-def rank_table(measured, predicted, heading="closed form", data_rank=None, exact_data_rank=None):
-    """Return a text table of measured beside predicted ranks. A star marks gaps too small for a trustworthy rank.
+def rank_table(measured, predicted, heading="closed form", data_rank=None, exact_data_rank=None, exact=None):
+    """Return a text table of measured beside predicted ranks, with their grades, and why those that are open are.
 
     Args:
         measured: HessianTriple of NumericalRank.
         predicted: HessianTriple of int.
         heading: what the predicted ranks are.
         data_rank: NumericalRank of the inputs (`ranks.singular_rank`), the r of the closed forms, for a first row. If
-            its gap is small, a sentence below says that r is uncertain.
+            it is open, a sentence below says that r is uncertain.
         exact_data_rank: int, the rank of the stored inputs in exact arithmetic. If it is another one, sentences below
             say why. It needs `data_rank`.
+        exact: HessianTriple of `exact.ExactRank`, for a column of their own. They are compared with the predicted ones,
+            and all ranks are proved.
 
     Raises:
         TypeError: if `exact_data_rank` is not an integer.
@@ -58,31 +61,57 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
         >>> import jax
         >>> jax.config.update("jax_enable_x64", True)
         >>> import numpy as np
+        >>> from exact import ExactRank
         >>> from figures import rank_table
         >>> from hessians import HessianTriple
         >>> from ranks import numerical_rank
         >>> eigenvalues = [1.0, -1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 5e-15, 1e-15]
         >>> measured = HessianTriple(*(numerical_rank(np.diag(each)) for each in eigenvalues))
-        >>> print(rank_table(measured, HessianTriple(functional=2, outer=2, loss=2)))
-        matrix                    measured rank     closed form   equal         gap
-        ---------------------------------------------------------------------------
-        functional Hessian  H_f               2               2     yes     4.5e+15
-        outer product       H_o               1               2      no     4.5e+15
-        loss Hessian        H_L               2               2     yes     5.0e+00 *
-        * a gap below 1e+09: rounding may have decided; exact_rank.ipynb shows how to know
+        >>> exact = HessianTriple(ExactRank(2), ExactRank(1), ExactRank(3))
+        >>> print(rank_table(measured, HessianTriple(functional=2, outer=2, loss=3), exact=exact))
+        matrix                    measured rank   exact rank     closed form   equal         gap    grade
+        -------------------------------------------------------------------------------------------------
+        functional Hessian  H_f               2            2               2     yes     4.5e+15   proved
+        outer product       H_o               1            1               2      no     4.5e+15   proved
+        loss Hessian        H_L               2            3               3     yes     5.0e+00   proved
     """
-    form = max(16, len(heading) + 3)
-    lines = [f"{'matrix':<24}{'measured rank':>15}{heading:>{form}}{'equal':>8}{'gap':>12}"]
+    form, true = max(16, len(heading) + 3), 13 if exact else 0
+    lines = [
+        f"{'matrix':<24}{'measured rank':>15}{'exact rank' if exact else '':>{true}}{heading:>{form}}{'equal':>8}"
+        f"{'gap':>12}{'grade':>9}"
+    ]
     lines.append("-" * len(lines[0]))
-    rows = [] if data_rank is None else [(f"{'data':<20}{'r':>3}", data_rank, "", "")]
-    for name, found, bound in zip(TEXT_NAMES, measured, predicted, strict=True):
-        rows.append((name, found, bound, "yes" if found.rank == bound else "no"))
-    for name, found, bound, equal in rows:
-        star = "" if found.trusted else " *"
-        lines.append(f"{name:<24}{found.rank:>15}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{star}")
-    if not all(found.trusted for _, found, _, _ in rows):
-        lines.append(f"* a gap below {CLIFF:.0e}: rounding may have decided; exact_rank.ipynb shows how to know")
-    return "\n".join([*lines, *_about_data(data_rank, exact_data_rank)])
+    exact = exact or HessianTriple(None, None, None)
+    data_exact = None if exact_data_rank is None else ExactRank(checks.integer("exact_data_rank", exact_data_rank, 0))
+    rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, "")]
+    rows += zip(SYMBOLS, TEXT_NAMES, measured, exact, predicted, strict=True)
+    graded = []
+    for symbol, name, found, truth, bound in rows:
+        best = found if truth is None else proved(found, truth)
+        graded.append((symbol, best))
+        equal = "" if bound == "" else "yes" if best.rank == bound else "no"
+        shown = truth.rank if true and truth is not None else ""
+        lines.append(
+            f"{name:<24}{found.rank:>15}{shown:>{true}}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{best.grade:>9}"
+        )
+    return "\n".join([*lines, *_why_open(graded), *_about_data(data_rank, exact_data_rank)])
+
+
+def _why_open(graded):
+    """Return a sentence for every reason for which ranks are open.
+
+    Args:
+        graded: pairs of a symbol and a NumericalRank.
+    """
+    reasons = {}
+    for symbol, found in graded:
+        if not found.trusted:
+            reasons.setdefault(found.reason, []).append(symbol)
+    lines = []
+    for reason, symbols in reasons.items():
+        *most, last = symbols
+        lines.append(f"{', '.join(most)} and {last} are open: {reason}" if most else f"{last} is open: {reason}")
+    return lines
 
 
 def exact_table(measured, exact, data_rank=None, exact_data_rank=None):
@@ -184,20 +213,15 @@ def _ranks(point):
 def _about_data(found, exact):
     """Return sentences on the data's NumericalRank beside the exact rank. Either can be None, not known."""
     if exact is None:
-        doubtful = found is not None and not found.trusted
-        return ["  r has such a gap: the closed forms rest on an uncertain r"] if doubtful else []
+        return [] if found is None or found.trusted else ["   So the closed forms rest on an uncertain r."]
     if found is None:
         raise ValueError("exact_data_rank stands beside the numerical rank of the data: pass data_rank too")
-    exact, rank = checks.integer("exact_data_rank", exact, minimum=0), found.rank
     if exact > len(found.spectrum):
         raise ValueError(
             f"exact_data_rank is {exact}, but data_rank has {len(found.spectrum)} singular values: pass both "
             "for the same inputs"
         )
-    if exact == rank:
-        return [] if found.trusted else ["  r has such a gap, and exact arithmetic confirms it"]
-    doubtful = [] if found.trusted else ["  r has such a gap: the closed forms rest on an uncertain r"]
-    return [*doubtful, *_about_rounding(found, exact)]
+    return [] if exact == found.rank else _about_rounding(found, exact)
 
 
 def _about_rounding(found, exact):

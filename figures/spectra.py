@@ -40,7 +40,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
             style = dict(color=color, markersize=4 if len(sizes) > 30 else 8)
             axis.plot(index, np.maximum(sizes, floor), ".", **style, label=r"$|\lambda_i|$")
             axis.axhline(max(found.threshold, floor), color="0.35", linestyle="--", linewidth=1, label="threshold")
-            axis.set_title(f"{name}\nrank {found.rank}, gap {found.gap:.0e}", fontsize=11)
+            axis.set_title(f"{name}\nrank {found.rank}, gap {found.gap:.0e}, {found.grade}", fontsize=11)
         axis.axvline(bound + 0.5, color="black", linestyle=":", linewidth=1.5, label=f"{heading}: {bound}")
         axis.set_xlabel("index $i$")
         whole_ticks(axis.xaxis)
@@ -89,7 +89,7 @@ def plot_exact_spectrum(found, exact, name):
                 index[chosen], drawn[chosen], mark, color=color, markersize=6 if len(sizes) > 30 else 8, label=label
             )
         axis.axhline(max(found.threshold, floor), color="0.35", linestyle="--", linewidth=1, label="threshold")
-        evidence = f"gap {found.gap:.0e}"
+        evidence = f"gap {found.gap:.0e}, {found.grade}"
     axis.axvline(exact + 0.5, color="black", linestyle=":", linewidth=1.5, label=f"exact rank: {exact}")
     axis.set(xlabel="index $i$", ylabel=r"$|\lambda_i|$, sorted")
     axis.set_title(f"{name}: numerical rank {found.rank}, {evidence}", fontsize=11)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import hessians
-from counting import default_rtol
+from linear_networks.data_factor import certain_rank, data_factor, most_directions, singular_inputs
 from matrix_free import loss_operator
 
 
@@ -11,21 +11,21 @@ def sufficient_samples(loss, apply_fn, params, batches):
     """Return r <= d samples with the same H_f, H_o and H_L as all batches together, for a linear network.
 
     Under the squared loss and without biases, H_o depends on the data through sum_i x_i x_i^T alone. H_f depends on
-    them through sum_i (f(x_i) - y_i) x_i^T. So both depend on X^T X and X^T Y alone. Let X = U S V^T be the singular
-    value decomposition. The r samples X' = S V^T with the targets Y' = U^T Y have the same X'^T X' and X'^T Y'.
+    them through sum_i (f(x_i) - y_i) x_i^T. So both depend on X^T X and X^T Y alone. With X = P X' and orthonormal
+    columns in P, the samples X' with the targets Y' = P^T Y have the same X'^T X' and X'^T Y'.
 
-    X^T X is not formed, since that would halve the digits of X. Instead the batches are added, one by one, to the
-    triangular factor of [X, Y].
-
-    The function tests whether the network and the loss are such: for a random vector v, H_L v must stay the same.
+    X^T X is not formed, since that would halve the digits of X. Instead the batches are added to the triangular factor
+    of [X, Y]. A row of it is left out only if it is zero for certain. That is so if there are more rows than samples or
+    inputs that are not zero. It is so too if exact arithmetic gives the rank that the singular values of X show. A
+    singular value that may be rounding is kept.
 
     Args:
         loss, apply_fn, params: as in `matrix_free.loss_operator`, for that test only.
         batches: pairs (inputs (n, d), targets (n, K)), float64, gone through several times.
 
     Returns:
-        inputs (r, d) and targets (r, K), r = rank(X). Singular values of X below max(10, sqrt(n)) eps of the largest
-        are left out.
+        inputs (r, d) and targets (r, K). In general r = rank(X). Where rounding hides the rank, r is the smaller of n
+        and the number of inputs that are not zero, which is not less. For inputs of zero, r = 1.
 
     Raises:
         TypeError: as in `matrix_free.loss_operator`.
@@ -48,17 +48,22 @@ def sufficient_samples(loss, apply_fn, params, batches):
         (True, True)
     """
     products = [loss_operator(loss, apply_fn, params, batches)]
-    factor, samples = 0, 0
-    for inputs, targets in batches:
-        rows = np.concatenate([inputs, targets], axis=1)
-        factor = np.linalg.qr(np.concatenate([factor, rows]) if samples else rows, mode="r")
-        samples += len(rows)
-    d = np.shape(inputs)[1]
-    U, S, Vt = np.linalg.svd(factor[:, :d], full_matrices=False)
-    kept = default_rtol(samples) * S[0] < S
-    compressed = S[kept, None] * Vt[kept], U[:, kept].T @ factor[:, d:]
-    if not kept.any():  # one sample of zeros has the Hessian of many
-        compressed = np.zeros((1, d)), np.zeros((1, factor.shape[1] - d))
+    factor = data_factor(batches)
+    norms, P, S, Vt = singular_inputs(factor)
+    r = certain_rank(factor, S, batches)
+    if r is None:
+        # The rows of the whole decomposition, down to what may be rounding.
+        r = most_directions(factor)
+    # One sample of zeros has the Hessian of many.
+    inputs, targets = (
+        (S[:r, None] * Vt[:r] * norms, P[:, :r].T @ factor.targets)
+        if r
+        else (
+            np.zeros((1, len(norms))),
+            np.zeros((1, factor.targets.shape[1])),
+        )
+    )
+    compressed = np.ldexp(inputs, factor.units), np.ldexp(targets, factor.target_units)
     products.append(loss_operator(loss, apply_fn, params, [compressed]))
     vector = np.random.default_rng(0).normal(size=(1, hessians.num_params(params)))
     before, after = (np.asarray(product(vector)) for product in products)

@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from linear_networks.powers_of_two import norm
+
 # How much of a matrix rounding may leave outside of a space that holds its columns, relative to its norm.
 _OUTSIDE = 1e-14
 
@@ -171,7 +173,7 @@ def _flag(rest, steps):
             core = _split(matrix)[0]
         else:
             outside = matrix - core @ (core.T @ matrix)
-            more = _split(outside, threshold=_OUTSIDE * np.linalg.norm(matrix))[0]
+            more = _split(outside, threshold=_OUTSIDE * norm(matrix))[0]
             # What lies outside by little is not quite orthogonal to the core, so both are made orthonormal again.
             core = np.linalg.qr(np.concatenate([core, more], axis=1))[0]
         cores.insert(0, core)
@@ -180,7 +182,7 @@ def _flag(rest, steps):
             yield rest, core
         elif cores[k + 1].shape[1] < core.shape[1]:
             reach = functools.reduce(np.matmul, path)
-            new, remaining = _split(rest.T @ reach, threshold=np.finfo(float).eps * np.linalg.norm(reach))
+            new, remaining = _split(rest.T @ reach, threshold=np.finfo(float).eps * norm(reach))
             yield rest @ new, core
             rest = rest @ remaining
 

@@ -3,12 +3,13 @@
 import functools
 import itertools
 
-import jax
 import numpy as np
 
 import checks
 from counting import default_rtol
 from hessians import each_batch
+from linear_networks.data_factor import check_batch
+from linear_networks.powers_of_two import SMALLEST, exponents, normalized
 
 
 def moments(batches):
@@ -17,9 +18,13 @@ def moments(batches):
     Args:
         batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
 
+    Squaring halves the digits: an eigenvalue of Sxx below 1e-16 of the largest is rounding. So `inertia` and `spectrum`
+    know more if they get the batches themselves. For many samples, Sxx and Sxy are faster.
+
     Raises:
         TypeError: for anything but float64.
-        ValueError: for NaN or infinity, shapes that do not fit, or no batches.
+        ValueError: for NaN or infinity, shapes that do not fit, or no batches. Also if a sum overflows, or a product
+            underflows.
 
     Example:
         >>> import numpy as np
@@ -30,31 +35,28 @@ def moments(batches):
         >>> Sxx.tolist(), Sxy.tolist()
         ([[2.0, 1.0], [1.0, 5.0]], [[2.0], [7.0]])
     """
-    Sxx = Sxy = None
+    Sxx = Sxy = shape = None
+    units = []
     for inputs, targets in each_batch(batches):
-        checks.float64(inputs=inputs, targets=targets)
-        checks.finite(inputs=inputs, targets=targets)
-        if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets):
-            raise ValueError(
-                f"inputs of shape {inputs.shape} and targets of shape {targets.shape} do not fit; "
-                "they must be (n, d) and (n, K)"
-            )
-        sums = inputs.T @ inputs, inputs.T @ targets
-        Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
+        check_batch(inputs, targets, shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            sums = inputs.T @ inputs, inputs.T @ targets
+            Sxx, Sxy = sums if Sxx is None else (Sxx + sums[0], Sxy + sums[1])
+        shape = Sxy.shape
+        units.append(exponents(np.concatenate([inputs, targets], axis=1), axis=0))
+    _check_range(Sxx, Sxy, np.max(units, axis=0))
     return Sxx, Sxy
 
 
-def checked_network(params, Sxx, Sxy):
-    """Return the paper's weights W_l (m_l, m_{l-1}), Sxx and Sxy as NumPy arrays, and p, after checking all of them.
+def checked_weights(params):
+    """Return the paper's weights W_l (m_l, m_{l-1}) as NumPy arrays, and p, after checking them.
 
     Args:
         params: weights [W_1, ..., W_L] of `architectures.fully_connected`, (m_{l-1}, m_l), without biases.
-        Sxx, Sxy: as `moments` returns them.
 
     Raises:
         TypeError: for anything but float64 weights without biases.
-        ValueError: for NaN or infinity, or weights whose shapes do not chain. Also for an Sxx that is not symmetric
-            positive semidefinite, or an Sxy whose columns are not in its range.
+        ValueError: for NaN or infinity, or weights whose shapes do not chain.
     """
     params = list(params)
     if not params or any(isinstance(layer, (tuple, list, dict)) for layer in params):
@@ -62,8 +64,8 @@ def checked_network(params, Sxx, Sxy):
             "params must be a list of weight matrices [W_1, ..., W_L], without biases: with biases the structure is "
             "another one; matrix_free.sketched_ranks and closed_forms.biased_ranks have them"
         )
-    checks.float64(params=params, Sxx=Sxx, Sxy=Sxy)
-    checks.finite(params=params, Sxx=Sxx, Sxy=Sxy)
+    checks.float64(params=params)
+    checks.finite(params=params)
     shapes = [np.shape(weights) for weights in params]
     if any(len(shape) != 2 or 0 in shape for shape in shapes):
         raise ValueError(f"every weight matrix must have shape (m_in, m_out), got {shapes}")
@@ -73,20 +75,52 @@ def checked_network(params, Sxx, Sxy):
                 f"the weights do not chain: layer {layer} has {one[1]} outputs and layer {layer + 1} has {other[0]} "
                 f"inputs; the shapes are {shapes}, each (m_in, m_out)"
             )
-    d, K = shapes[0][0], shapes[-1][1]
+    return [np.asarray(W).T for W in params], sum(W.size for W in params)
+
+
+def check_one_way(Sxx, Sxy, batches):
+    """Check that the data are given in one of two ways: as Sxx and Sxy, or as batches.
+
+    Raises:
+        TypeError: if not.
+    """
+    given = [name for name, value in dict(Sxx=Sxx, Sxy=Sxy, batches=batches).items() if value is not None]
+    if given not in (["Sxx", "Sxy"], ["batches"]):
+        raise TypeError(
+            f"the data must be given as Sxx and Sxy, or as batches=[(inputs, targets), ...], got {given or 'neither'}; "
+            "batches keep all digits"
+        )
+
+
+def checked_network(params, Sxx, Sxy):
+    """Return the paper's weights W_l (m_l, m_{l-1}), Sxx and Sxy as NumPy arrays, and p, after checking all of them.
+
+    Args:
+        params: as in `checked_weights`.
+        Sxx, Sxy: as `moments` returns them.
+
+    Raises:
+        TypeError: for anything but float64 weights without biases.
+        ValueError: for NaN or infinity, or weights whose shapes do not chain. Also for an Sxx that is not symmetric
+            positive semidefinite, or an Sxy whose columns are not in its range.
+    """
+    weights, p = checked_weights(params)
+    checks.float64(Sxx=Sxx, Sxy=Sxy)
+    checks.finite(Sxx=Sxx, Sxy=Sxy)
+    d, K = weights[0].shape[1], len(weights[-1])
     if np.shape(Sxx) != (d, d) or np.shape(Sxy) != (d, K):
         raise ValueError(
             f"for these weights Sxx must have shape {(d, d)} and Sxy {(d, K)}, got {np.shape(Sxx)} and "
             f"{np.shape(Sxy)}; they are X^T X and X^T Y of inputs X (n, d) and targets Y (n, K)"
         )
-    weights, Sxx, Sxy = [np.asarray(W).T for W in params], np.asarray(Sxx), np.asarray(Sxy)
+    Sxx, Sxy = np.asarray(Sxx), np.asarray(Sxy)
     largest = abs(Sxx).max()
     if abs(Sxx - Sxx.T).max() > 1e-12 * largest:
         raise ValueError(
             f"Sxx must be symmetric, but entries differ from those of its transpose by {abs(Sxx - Sxx.T).max():.1e} "
             f"(its largest entry is {largest:.1e}); it is X^T X"
         )
-    Sxx = (Sxx + Sxx.T) / 2
+    Sxx = Sxx + (Sxx.T - Sxx) / 2  # which neither overflows nor, where it is symmetric, underflows
     directions = np.linalg.eigh(Sxx)
     smallest, largest = directions[0][[0, -1]]
     if smallest < -1e-12 * largest:
@@ -94,18 +128,19 @@ def checked_network(params, Sxx, Sxy):
             f"Sxx must be positive semidefinite, but has the eigenvalue {smallest:.1e} (its largest is {largest:.1e}); "
             "it is X^T X"
         )
-    outside = _outside(directions, Sxy)
+    sums, _ = normalized(Sxy)
+    outside = _outside(directions, sums)
     # A direction of the inputs may be rounding in Sxx, 1e-16 of the largest, and yet 1e-8 of the largest in Sxy.
     if outside > 1e-6:
         # Small inputs look like rounding at the scale of the large ones, but not relative to their own norms.
         norms, C = correlations(Sxx)
-        outside = min(outside, _outside(np.linalg.eigh(C), Sxy / norms[:, None]))
+        outside = min(outside, _outside(np.linalg.eigh(C), normalized(sums / normalized(norms)[0][:, None])[0]))
     if outside > 1e-6:
         raise ValueError(
             f"{outside:.1e} of Sxy is outside the range of Sxx, where there are no inputs; take both from the same "
             "samples, Sxx = X^T X and Sxy = X^T Y"
         )
-    return weights, Sxx, Sxy, sum(leaf.size for leaf in jax.tree.leaves(params))
+    return weights, Sxx, Sxy, p
 
 
 def residual_moment(weights, Sxx, Sxy):
@@ -151,3 +186,17 @@ def _outside(directions, Sxy):
     eigenvalues, U = directions
     missed = U[:, eigenvalues <= default_rtol(len(U)) * eigenvalues[-1]].T @ Sxy
     return np.linalg.norm(missed) / (np.linalg.norm(Sxy) or 1.0)
+
+
+def _check_range(Sxx, Sxy, units):
+    """Check that float64 holds the sums, given the binary exponents of the largest entries of inputs and targets."""
+    inputs, targets = (part[part > -1100] for part in np.split(units, [len(Sxx)]))  # the others are zero
+    lowest = inputs.min(initial=0) + min(inputs.min(initial=0), targets.min(initial=0))
+    if np.isfinite(Sxx).all() and np.isfinite(Sxy).all() and (not len(inputs) or lowest > SMALLEST):
+        return
+    raise ValueError(
+        "the sums X^T X and X^T Y overflow or underflow in float64: the largest entries of the inputs are from "
+        f"2^{inputs.min()} to 2^{inputs.max()}. Multiply all inputs and targets by one power of two c, which "
+        "multiplies the Hessians by c^2. Or pass batches= instead of the sums to inertia, descent or spectrum, which "
+        "square nothing"
+    )

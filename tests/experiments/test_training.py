@@ -61,7 +61,8 @@ def test_a_linear_network_ends_at_the_ranks_of_a_minimum(loss_name, widths):
     )
     assert [each.rank for each in found[0]] == list(linear_ranks(3, 3, widths, loss_name))
     assert [each.rank for each in found[20000]] == list(critical_ranks(3, 3, widths, loss_name))
-    assert all(each.trusted for each in found[20000])
+    assert all(each.gap > 1e9 for each in found[20000])
+    assert not found[20000].functional.trusted  # the moments of the residuals vanish to rounding only
 
 
 def test_kept_steps():

@@ -1,5 +1,6 @@
 import numpy as np
 
+from counting import NumericalRank
 from experiments.cost import Cost
 from experiments.sweeps import Point
 from experiments.training import Training
@@ -11,16 +12,18 @@ from figures import (
 )
 from hessians import HessianTriple
 from linear_networks import Descent, Inertia
-from ranks import NumericalRank
+
+
+def found(rank, gap):
+    grade = "clear" if gap > 1e6 else "open"
+    return NumericalRank(rank, gap, 1e-13, np.array([3.0, -1.0]), grade)
 
 
 def test_sweep():
-    """Points at the median over the seeds on lines of the predicted ranks; hollow where a gap is small."""
+    """Points at the median over the seeds on lines of the predicted ranks; hollow where a rank is open."""
     points = [
         [
-            Point(
-                [m], seed, p, 9, HessianTriple(*(NumericalRank(rank, gap, 0.1, np.empty(0)) for rank, gap in row)), form
-            )
+            Point([m], seed, p, 9, HessianTriple(*(found(rank, gap) for rank, gap in row)), form)
             for seed, row in enumerate(rows)
         ]
         for m, p, form, rows in SWEEP
@@ -64,11 +67,7 @@ def test_a_sweep_over_names_stands_side_by_side():
     np.testing.assert_allclose(marks, [-0.2, 0, 0.2, 0.8, 1, 1.2], atol=1e-12)
 
 
-def found(rank, gap):
-    return NumericalRank(rank, gap, 1e-13, np.array([3.0, -1.0]))
-
-
-def test_training_has_a_mark_for_every_step_filled_where_the_gap_is_large():
+def test_training_has_a_mark_for_every_step_filled_where_the_rank_is_clear():
     measured = {
         0: HessianTriple(*[found(2, 1e12)] * 3),
         10: HessianTriple(found(1, 5.0), found(2, 1e12), found(1, 1e10)),
@@ -87,7 +86,7 @@ def test_training_has_a_mark_for_every_step_filled_where_the_gap_is_large():
     np.testing.assert_array_equal(axes[3, 1].lines[0].get_ydata()[[0, -1]], [2, 1])
     assert [axis.get_title() for axis in axes[0]] == ["one", "two"]
     legend = [text.get_text() for text in axes[0, 0].figure.legends[0].texts]
-    assert legend[-1] == "hollow: gap too small to be sure"
+    assert legend[-1] == "hollow: the rank is open"
     assert "start" in legend
     assert len(legend) == len(set(legend)) == 6
 

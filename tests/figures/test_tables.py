@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from architectures import fully_connected
+from counting import GRADES
 from experiments.cost import Cost
 from experiments.numerical_vs_exact import Trial
 from figures import (
@@ -14,6 +15,7 @@ from figures import (
     text_table,
     truncation_table,
 )
+from figures.tables import grade_table
 from hessians import HessianTriple, dense_hessians
 from initializers import get_init
 from linear_networks import Descent, Inertia, Spectrum, inertia, spectrum
@@ -117,6 +119,12 @@ def test_judgements_of_zero_matrices_and_of_nothing():
     lines = judgement_table(trials).splitlines()
     assert lines[-4].split() == ["1e+09", "and", "more", "2", "1", "0", "1"]
     assert judgement_table([]).splitlines()[-2].split() == ["all", "0", "0", "0", "0"]
+
+
+def test_grades_of_nothing():
+    lines = grade_table([]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line.split() for line in lines[2:]] == [[name, "0", "0", "0"] for name in (*GRADES, "all")]
 
 
 def test_long_names_widen_the_table_of_negatives():

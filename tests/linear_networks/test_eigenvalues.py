@@ -9,6 +9,7 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import linear_ranks
+from counting import CLIFF
 from hessians import HessianTriple, dense_hessians
 from initializers import get_init
 from linear_networks import inertia, spectrum, structured_ranks
@@ -56,7 +57,10 @@ def test_600_spectra_are_those_of_the_dense_matrices(seed):
     rng = np.random.default_rng(seed)
     for _ in range(100):
         weights, inputs, targets, described = random_setting(rng)
-        found = spectrum(weights, inputs.T @ inputs, inputs.T @ targets)
+        data = dict(batches=[(inputs, targets)])
+        if rng.random() < 0.5:
+            data = dict(Sxx=inputs.T @ inputs, Sxy=inputs.T @ targets)
+        found = spectrum(weights, **data)
         matrices = HessianTriple(*hessians(weights, inputs, targets))
         largest = abs(matrices.outer).max()
         for name, one, matrix, tolerance in zip(found._fields, found, matrices, (1e-10, 1e-12, 1e-12), strict=True):
@@ -102,11 +106,12 @@ def test_the_ranks_are_the_closed_forms(sizes, samples):
     weights = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
     X, Y = rng.normal(size=(samples, sizes[0])), rng.normal(size=(samples, sizes[-1]))
     expected = linear_ranks(min(samples, sizes[0]), sizes[-1], sizes[1:-1])
-    found = structured_ranks(spectrum(weights, X.T @ X, X.T @ Y))
+    found = structured_ranks(spectrum(weights, batches=[(X, Y)]))
     assert HessianTriple(*(one.rank for one in found)) == expected
     # Six narrow layers spread the eigenvalues over many orders; 1e4 is enough for the count.
     assert min(one.gap for one in found) > (1e4 if len(sizes) > 5 else 1e7), [one.gap for one in found]
-    by_signs = inertia(weights, X.T @ X, X.T @ Y)
+    assert all(one.grade == ("clear" if one.gap >= CLIFF else "open") for one in found)
+    by_signs = inertia(weights, batches=[(X, Y)])
     assert HessianTriple(*(one.rank for one in by_signs)) == expected
     for one, count in zip(found, by_signs, strict=True):
         assert (sum(count[:3])) == sum(W.size for W in weights)

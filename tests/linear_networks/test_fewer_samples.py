@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 
 from architectures import fully_connected
 from dataloader import DatasetTorch
+from exact import exact_rank
 from hessians import dense_hessians
 from initializers import get_init
 from linear_networks import sufficient_samples
@@ -18,8 +19,9 @@ def network(activation="linear", bias=False):
 
 
 def samples(n, rank=8):
+    """Integers / 128, so that the rank of the product is what it says. Rounding would make it 8."""
     rng = np.random.default_rng(1)
-    return rng.normal(size=(n, rank)) @ rng.normal(size=(rank, 8)), rng.normal(size=(n, 3))
+    return rng.integers(-9, 9, size=(n, rank)) @ rng.integers(-9, 9, size=(rank, 8)) / 128, rng.normal(size=(n, 3))
 
 
 @pytest.mark.parametrize(("n", "rank"), [(500, 8), (500, 5), (8, 8), (5, 8), (1, 1)])
@@ -39,6 +41,32 @@ def test_inputs_that_are_zero():
     few = sufficient_samples(squared, *network(), [(np.zeros((5, 8)), np.ones((5, 3)))])
     assert not few[0].any()
     assert few[0].shape == (1, 8)
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-14, 1e-20, 1e-30])
+def test_small_directions_are_kept(size):
+    """The last input is another one up to `size`. Float64 holds a difference of 1e-14, and none of 1e-20."""
+    inputs, targets = samples(30)
+    inputs[:, 7] = inputs[:, 6] + size * inputs[:, 7]
+    few = sufficient_samples(squared, *network(), [(inputs, targets)])
+    assert len(few[0]) == exact_rank(inputs).rank == (8 if size > 1e-16 else 7)
+    assert exact_rank(few[0]).rank == len(few[0])
+
+
+def test_rounding_is_kept():
+    """Without rounding the rank would be 5. The rank of the numbers as they are is 8."""
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 8))
+    few = sufficient_samples(squared, *network(), [(inputs, rng.normal(size=(30, 3)))])
+    assert len(few[0]) == exact_rank(inputs).rank == exact_rank(few[0]).rank == 8
+
+
+def test_inputs_that_are_left_out_are_those_of_zero():
+    inputs, targets = samples(30)
+    inputs[:, [2, 5]] = 0.0
+    few = sufficient_samples(squared, *network(), [(inputs, targets)])
+    assert few[0].shape == (6, 8)
+    assert not few[0][:, [2, 5]].any()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import checks
 from closed_forms import linear_ranks
 from hessians import HessianTriple
-from linear_networks import Inertia, NotGenericError, descent, inertia, spectrum
+from linear_networks import Inertia, NotGenericError, descent, inertia, spectrum, structured_ranks
 from tests.oracles.integer_networks import (
     KINDS,
     MOVING,
@@ -87,11 +87,9 @@ def test_inputs_that_may_be_rounding_are_not_counted_silently():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(3, 4)), rng.normal(size=(4, 2))]
     X, Y = rng.normal(size=(20, 3)) * [1, 1, 1e-9], rng.normal(size=(20, 2))
-    with pytest.raises(NotGenericError, match=r"small inputs cannot be told from rounding.* Divide every input"):
+    with pytest.raises(NotGenericError, match=r"Sxx does not show the rank of the inputs.* Pass the data themselves"):
         inertia(weights, X.T @ X, X.T @ Y)
-    remedied = X * [1, 1, 1e9]
-    weights[0] = weights[0] / np.array([1, 1, 1e9])[:, None]
-    assert inertia(weights, remedied.T @ remedied, remedied.T @ Y).outer.positive == 2 * (3 + 2 - 2)
+    assert inertia(weights, batches=[(X, Y)]).outer.positive == 2 * (3 + 2 - 2)
     # the eigenvalues of a matrix of that size are what they are
     assert spectrum(weights, X.T @ X, X.T @ Y).outer.multiplicities.sum() == 20
 
@@ -131,24 +129,32 @@ def test_descent_beside_q_times_m():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) for shape in [(4, 6), (6, 6), (6, 6), (6, 3)]]
     inputs = rng.normal(size=(2, 4))  # so that r = 2
-    moments = inputs.T @ inputs, inputs.T @ rng.normal(size=(2, 3))
-    found = descent(weights, *moments)
+    batches = [(inputs, rng.normal(size=(2, 3)))]
+    found = descent(weights, batches=batches)
     assert found[:3] == ("4-3×6-3", 2 * 18, 4 * 6 + 36 + 36 + 18)
-    assert found.signs == inertia(weights, *moments).loss
+    assert found.signs == inertia(weights, batches=batches).loss
     assert descent([rng.normal(size=(4, 3))], np.eye(4), np.ones((4, 3)))[:2] == ("4-3", 0)
 
 
 def test_inputs_of_lower_rank_and_none_at_all():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(6, 5)), rng.normal(size=(5, 3))]
-    X, Y = rng.normal(size=(9, 2)) @ rng.normal(size=(2, 6)), rng.normal(size=(9, 3))
-    found = inertia(weights, X.T @ X, X.T @ Y)
+    X, Y = rng.integers(-9, 9, size=(9, 2)) @ rng.integers(-9, 9, size=(2, 6)) * 1.0, rng.normal(size=(9, 3))
+    found = inertia(weights, batches=[(X, Y)])
     assert HessianTriple(*(one.rank for one in found)) == linear_ranks(2, 3, [5])
-    nothing = inertia(weights, np.zeros((6, 6)), np.zeros((6, 3)))
-    assert nothing == HessianTriple(*[Inertia(0, 0, 45, 1.0)] * 3)
-    for one in spectrum(weights, np.zeros((6, 6)), np.zeros((6, 3))):
-        assert one.eigenvalues.tolist() == [0.0]
-        assert one.multiplicities.tolist() == [45]
+    nothing = [(0 * X, Y)]
+    assert inertia(weights, batches=nothing) == HessianTriple(*[Inertia(0, 0, 45, 1.0)] * 3)
+    # A zero Sxx may have been too small for float64.
+    with pytest.raises(NotGenericError, match="the diagonal of Sxx is zero"):
+        inertia(weights, np.zeros((6, 6)), np.zeros((6, 3)))
+    for found, grade in [
+        (spectrum(weights, np.zeros((6, 6)), np.zeros((6, 3))), "open"),
+        (spectrum(weights, batches=nothing), "clear"),
+    ]:
+        for one, rank in zip(found, structured_ranks(found), strict=True):
+            assert one.eigenvalues.tolist() == [0.0]
+            assert one.multiplicities.tolist() == [45]
+            assert (rank.rank, rank.grade) == (0, grade)
 
 
 W1, W2, SXX, SXY = np.ones((3, 4)), np.ones((4, 2)), np.eye(3), np.ones((3, 2))
@@ -182,6 +188,29 @@ W1, W2, SXX, SXY = np.ones((3, 4)), np.ones((4, 2)), np.eye(3), np.ones((3, 2))
 def test_bad_input(function, arguments, error, message):
     with pytest.raises(error, match=message):
         function(*arguments)
+
+
+ONE = np.ones((5, 3)), np.ones((5, 2))
+
+
+@pytest.mark.parametrize("function", [inertia, spectrum, descent])
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({}, TypeError, r"Sxx and Sxy, or as batches=.*, got neither"),
+        (dict(Sxx=SXX), TypeError, r"got \['Sxx'\]"),
+        (dict(Sxx=SXX, Sxy=SXY, batches=[ONE]), TypeError, r"got \['Sxx', 'Sxy', 'batches'\]"),
+        (dict(batches=[]), ValueError, "batches is empty"),
+        (dict(batches=iter([ONE])), TypeError, r"only once, .* pass list\(batches\)"),
+        (dict(batches=[(ONE[0] * np.nan, ONE[1])]), ValueError, "inputs must be finite"),
+        (dict(batches=[(ONE[0], ONE[1].astype(int))]), TypeError, "targets must be float64"),
+        (dict(batches=[(ONE[0], ONE[1][1:])]), ValueError, r"targets of shape \(4, 2\) do not fit"),
+        (dict(batches=[(ONE[0][:, 1:], ONE[1])]), ValueError, r"d, K = \(3, 2\).* but a batch has .* \(5, 2\)"),
+    ],
+)
+def test_bad_data(function, given, error, message):
+    with pytest.raises(error, match=message):
+        function([W1, W2], **given)
 
 
 @pytest.mark.parametrize(

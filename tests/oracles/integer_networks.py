@@ -84,9 +84,7 @@ def random_network(rng, kind):
 
 def signs(weights, inputs, targets):
     """Return `linear_networks.inertia` of such a network."""
-    return inertia(
-        [W.astype(float) for W in weights], (inputs.T @ inputs).astype(float), (inputs.T @ targets).astype(float)
-    )
+    return inertia([W.astype(float) for W in weights], batches=[(inputs.astype(float), targets.astype(float))])
 
 
 def next_to_a_sign_change(rng, kind):
