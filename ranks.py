@@ -18,6 +18,10 @@ from twins import twin
 _ALONE = "a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks at the network"
 
 
+class NotSymmetricError(ValueError):
+    """A matrix or a product is not symmetric, or not linear, at its own scale."""
+
+
 def numerical_rank(matrix, rtol=None, scale=0.0):
     """Return the numerical rank of a symmetric matrix, with the gap, the threshold and the spectrum.
 
@@ -68,9 +72,10 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     # In strips, since the whole difference would be one more matrix.
     asymmetry = max((host[i : i + 256] - host[:, i : i + 256].T).max() for i in range(0, len(host), 256))
     if asymmetry > 1e-8 * max(size, scale):
-        raise ValueError(
+        raise NotSymmetricError(
             f"the matrix must be symmetric, but entries differ from those of its transpose by {asymmetry:.1e} "
-            f"(its largest entry is {size:.1e}); ranks of other matrices need singular values"
+            f"(its largest entry is {size:.1e}). Ranks of other matrices need singular values, and what is left over "
+            "where larger terms cancel needs their size as `scale`"
         )
     rtol = default_rtol(len(matrix)) if rtol is None else rtol
     if not 0 <= rtol < 1:
@@ -134,22 +139,21 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="
     samples = sum(len(inputs) for inputs, _ in batches)
     loss, apply_fn = checked(loss, apply_fn, params, batches, reduction)
     batches = list(in_parts(apply_fn, params, batches))
-    pair = twin(loss, apply_fn, params, *batches[0])
+    pair = twin(loss, apply_fn, params, batches)
 
     def verify(number, H_L):
         premises.check_derivatives(loss, apply_fn, params, *batches[number], lambda v: H_L @ v)
 
     scale = 1 / samples if reduction == "mean" else 1.0
-    sums = _sums(pair.loss, pair.apply_fn, params, [pair.itself(*batch) for batch in batches], verify)
+    sums = _sums(pair.loss, pair.apply_fn, params, pair.itself, verify)
     found = _counted(sums, scale, near_minimum)
     del sums
     if bound is not None:
         return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
     other, why_none = HessianTriple(None, None, None), pair.why_none
-    if pair.other and any(map(has_cliff, found)):
-        others = [pair.other(number, *batch) for number, batch in enumerate(batches)]
+    if pair.batches and any(map(has_cliff, found)):
         try:
-            other = _counted(_sums(pair.loss, pair.apply_fn, pair.params, others))
+            other = _counted(_sums(pair.loss, pair.apply_fn, pair.params, pair.batches))
         except ValueError:  # some functions have no values at random arguments
             why_none = "with other weights and data the Hessian is not finite"
     return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
@@ -240,7 +244,11 @@ def _sums(loss, apply_fn, params, batches, verify=None):
 def _counted(sums, scale=1.0, near_minimum=False):
     """Return the HessianTriple of NumericalRank of the matrices times a number."""
     total = numerical_rank(scale * sums.total)
-    functional = numerical_rank(scale * sums.functional, scale=float(abs(total.spectrum[0])) if near_minimum else 0.0)
+    largest, functional = float(abs(total.spectrum[0])), scale * sums.functional
+    try:
+        functional = numerical_rank(functional, scale=largest if near_minimum else 0.0)
+    except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
+        functional = numerical_rank(functional, scale=largest)
     if sums.factor is None:
         return HessianTriple(functional, numerical_rank(scale * sums.outer), total)
     return HessianTriple(functional, factor_rank(sums.factor, len(total.spectrum), scale), total)

@@ -7,8 +7,8 @@ that is nonzero at the network is nonzero at almost all of its twins, and
     rank(H at the network) <= rank(H at a random twin)    with probability one.
 
 The twin has well-conditioned weights and inputs of size one, so that its numerical rank is easy to see. If the network
-itself shows as many nonzero eigenvalues, none can hide below rounding. Entries that are zero stay zero, and the units
-that are off stay off.
+itself shows as many nonzero eigenvalues, none can hide below rounding. Entries that are zero stay zero, constant inputs
+stay constant, equal ones equal, and the units that are off stay off.
 """
 
 import functools
@@ -28,46 +28,46 @@ class Twin(NamedTuple):
 
     loss: object
     apply_fn: object
+    itself: list  # pairs (inputs, targets) of the network's batches, as `loss` and `apply_fn` take them
     params: object  # of the twin
-    itself: object  # function (inputs, targets) of a batch -> (inputs, targets) as `loss` and `apply_fn` take them
-    other: object  # function (number, inputs, targets) of a batch -> the same for the twin; None if there is no twin
+    batches: list | None  # the same for the twin's batches; None if there is no twin
     why_none: str  # the reason for that
 
 
-def twin(loss, apply_fn, params, inputs, targets):
+def twin(loss, apply_fn, params, batches):
     """Return the Twin of a network.
 
     Args:
         loss, apply_fn: as `premises.pure` returns them.
         params: pytree of float64 arrays.
-        inputs, targets: of one batch. Only their shapes matter here.
+        batches: pairs of NumPy arrays (inputs (n, d), targets (n, K)).
     """
+    inputs, targets = batches[0]
     outputs = jax.eval_shape(apply_fn, params, inputs)
     # The losses of `losses` are analytic, whatever comparisons keep them from overflowing.
     wrap_loss = not losses.has_root(loss) and decides(loss, outputs, targets)
     wrap_network = decides(apply_fn, params, inputs)
 
-    def wrapped(new_inputs, new_targets, inputs, targets):
+    def wrapped(new, given):
+        (new_inputs, new_targets), (inputs, targets) = new, given
         if wrap_loss:
             new_targets = new_targets, apply_fn(params, inputs), targets
         return (new_inputs, params, inputs) if wrap_network else new_inputs, new_targets
 
-    def itself(inputs, targets):
-        return wrapped(inputs, targets, inputs, targets)
-
-    def other(number, inputs, targets):
-        generator = np.random.default_rng([1, number])
-        return wrapped(_inputs(generator, inputs), _targets(generator, targets), inputs, targets)
-
-    generator = np.random.default_rng(0)
-    new_params = jax.tree.map(lambda leaf: _weights(generator, np.asarray(leaf)), params)
     new_loss = _frozen_loss(loss) if wrap_loss else loss
     new_apply = _frozen_network(apply_fn) if wrap_network else apply_fn
+    itself = [wrapped(batch, batch) for batch in batches]
     try:
-        jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself(inputs, targets))
+        jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself[0])
     except UnfreezableError as reason:
-        return Twin(loss, apply_fn, params, lambda inputs, targets: (inputs, targets), None, str(reason))
-    return Twin(new_loss, new_apply, new_params, itself, other, "")
+        return Twin(loss, apply_fn, batches, params, None, str(reason))
+    generator = np.random.default_rng(0)
+    new_params = jax.tree.map(lambda leaf: _weights(generator, np.asarray(leaf)), params)
+    ends = np.cumsum([len(inputs) for inputs, _ in batches])[:-1]
+    new_inputs = np.split(_inputs(generator, np.concatenate([inputs for inputs, _ in batches])), ends)
+    new = [(x, _targets(generator, batch[1])) for x, batch in zip(new_inputs, batches, strict=True)]
+    others = [wrapped(*pair) for pair in zip(new, batches, strict=True)]
+    return Twin(new_loss, new_apply, itself, new_params, others, "")
 
 
 @functools.lru_cache(maxsize=256)
@@ -97,9 +97,17 @@ def _weights(generator, array):
 
 
 def _inputs(generator, array):
-    if array.ndim == 2 and array.all() and array.size * min(array.shape) < _LARGE:
+    """Return random inputs of size 1. Zeros stay zeros, constants constants, and equal columns equal."""
+    if array.ndim != 2:
+        return _masked(generator, array)
+    constant = (array == array[0]).all(axis=0) & (len(array) > 1)
+    columns = [column.tobytes() for column in np.ascontiguousarray(array.T)]
+    first = np.array([columns.index(column) for column in columns]) if len(set(columns)) < len(columns) else None
+    if array.all() and not constant.any() and first is None and array.size * min(array.shape) < _LARGE:
         return _well_conditioned(generator, *array.shape) * np.sqrt(max(array.shape))  # entries of size 1
-    return _masked(generator, array)
+    new = _masked(generator, array)
+    new = np.where(constant, new[0], new)
+    return new if first is None else new[:, first]
 
 
 def _targets(generator, array):

@@ -177,7 +177,10 @@ def plot_training(runs, heading):
             axis.grid(alpha=0.25)
         for axis in column[1:]:
             axis.set_yscale("log")
-        gaps.yaxis.set_minor_formatter(NullFormatter())  # over less than a decade they would stand on each other
+            low, high = axis.get_ylim()
+            if high < 100 * low:  # over few decades, labels of powers of ten and of their parts stand on each other
+                axis.set_ylim(low / 10, high * 10)
+            axis.yaxis.set_minor_formatter(NullFormatter())
         zero = [is_zero(each.spectrum) for found in measured.values() for each in found]
         some_zero |= any(zero)
         if all(zero):

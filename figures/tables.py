@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from counting import GRADES
 from figures.panels import is_zero
 from figures.style import TEXT_NAMES
 from hessians import SYMBOLS
@@ -141,3 +142,31 @@ def judgement_table(trials):
     lines.insert(1, "-" * len(lines[0]))
     lines.insert(-1, lines[1])
     return "\n".join([*lines, f"no Hessian, a unit being on its kink: {len(trials) - len(judged)}"])
+
+
+def grade_table(trials):
+    """Return a text table: how many numerical ranks were right and wrong, by their grade.
+
+    Args:
+        trials: list of `numerical_vs_exact.Trial`. Those without an exact rank are left out.
+
+    Example:
+        >>> import numpy as np
+        >>> from experiments.numerical_vs_exact import Trial
+        >>> from figures.tables import grade_table
+        >>> found = {"numerical": 3, "gap": 1e5, "sizes": np.ones(3)}
+        >>> settings = [("clear", 3), ("open", 3), ("open", 4), ("open", None)]
+        >>> print(grade_table([Trial("", "loss", exact=exact, grade=grade, **found) for grade, exact in settings]))
+        grade    matrices   right   wrong
+        ---------------------------------
+        proved          0       0       0
+        clear           1       1       0
+        open            2       1       1
+        all             3       2       1
+    """
+    judged = [trial for trial in trials if trial.exact is not None]
+    rows = []
+    for grade, chosen in [*((name, [t for t in judged if t.grade == name]) for name in GRADES), ("all", judged)]:
+        right = sum(trial.numerical == trial.exact for trial in chosen)
+        rows.append([grade, len(chosen), right, len(chosen) - right])
+    return text_table(["grade", "matrices", "right", "wrong"], rows)

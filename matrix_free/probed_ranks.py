@@ -19,7 +19,7 @@ from matrix_free.operators import Setting, check_derivatives, operator, prepared
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
 from matvecs import factor_matvec, functional_matvec, loss_matvec, outer_matvec
-from ranks import numerical_rank, singular_rank
+from ranks import NotSymmetricError, numerical_rank, singular_rank
 from twins import twin
 
 _SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + _SPARE
@@ -159,19 +159,17 @@ def sketched_ranks(
     near_minimum = checks.boolean("near_minimum", near_minimum)
     setting = prepared(loss, apply_fn, params, batches, reduction)
     key = jax.random.key(0) if key is None else key
-    pair = twin(setting.loss, setting.apply_fn, setting.params, *setting.batches[0])
-    itself = [pair.itself(*batch) for batch in setting.batches]
-    own = Setting(pair.loss, pair.apply_fn, setting.params, itself, setting.scale)
+    pair = twin(setting.loss, setting.apply_fn, setting.params, setting.batches)
+    own = Setting(pair.loss, pair.apply_fn, setting.params, pair.itself, setting.scale)
     check_derivatives(setting, own)
     found = _three(own, guess or HessianTriple(None, None, None), key, mesh, near_minimum)
     if bound is not None:
         return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
     other, why_none = HessianTriple(None, None, None), pair.why_none
-    if pair.other and any(map(has_cliff, found)):
-        batches = [pair.other(number, *batch) for number, batch in enumerate(setting.batches)]
+    if pair.batches and any(map(has_cliff, found)):
         expected = HessianTriple(*(one.rank for one in found))
         try:
-            other = _three(Setting(pair.loss, pair.apply_fn, pair.params, batches), expected, key, mesh)
+            other = _three(Setting(pair.loss, pair.apply_fn, pair.params, pair.batches), expected, key, mesh)
         except ValueError:  # some functions have no values at random arguments
             why_none = "with other weights and data the Hessian is not finite"
     return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
@@ -180,12 +178,16 @@ def sketched_ranks(
 def _three(setting, guess, key, mesh, near_minimum=False):
     p = hessians.num_params(setting.params)
     total = sketched_rank(operator(loss_matvec, setting), p, guess.loss, key, mesh)
-    scale = float(abs(total.spectrum[0])) if near_minimum else 0.0
+    largest = float(abs(total.spectrum[0]))
     if losses.has_root(setting.loss):
         outer = factor_rank(operator(factor_matvec, setting), p, guess.outer, key, mesh)
     else:
         outer = sketched_rank(operator(outer_matvec, setting), p, guess.outer, key, mesh)
-    functional = sketched_rank(operator(functional_matvec, setting), p, guess.functional, key, mesh, scale)
+    functional = operator(functional_matvec, setting), p, guess.functional, key, mesh
+    try:
+        functional = sketched_rank(*functional, scale=largest if near_minimum else 0.0)
+    except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
+        functional = sketched_rank(*functional, scale=largest)
     return HessianTriple(functional, outer, total)
 
 

@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import checks
 from matrix_free.random_probes import columns, project, rows_over
+from ranks import NotSymmetricError
 
 BLOCK = 64  # probes at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
 
@@ -122,7 +123,7 @@ def _projected(image, psi, xi, first, last, width, mesh, symmetric, scale=0.0):
 def _check_equal(first, second, scale, what, formulas):
     difference, largest = abs(first - second).max(), abs(first).max()
     if difference > 1e-10 * max(largest, scale):
-        raise ValueError(
+        raise NotSymmetricError(
             f"the product must be {what} in the vectors, but {formulas} differ by {difference:.1e} (the largest is "
             f"{largest:.1e}). Either it has random parts, such as dropout or other batches every time. Or it is left "
             "over where larger terms cancel, as H_f is at a minimum: pass near_minimum=True to sketched_ranks, or the "

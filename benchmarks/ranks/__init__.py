@@ -1,0 +1,1 @@
+"""How far the grades of numerical ranks can be trusted."""
