@@ -178,8 +178,8 @@ def plot_training(runs, heading):
         for axis in column[1:]:
             axis.set_yscale("log")
             low, high = axis.get_ylim()
-            if high < 100 * low:  # over few decades, labels of powers of ten and of their parts stand on each other
-                axis.set_ylim(low / 10, high * 10)
+            if high < 20 * low:  # below a decade, labels of powers of ten and of their parts stand on each other
+                axis.set_ylim(low / 4, high * 4)
             axis.yaxis.set_minor_formatter(NullFormatter())
         zero = [is_zero(each.spectrum) for found in measured.values() for each in found]
         some_zero |= any(zero)

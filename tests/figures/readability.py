@@ -24,10 +24,11 @@ def overlaps(figure):
 
 def tick_labels(axis):
     """Return the texts of the tick labels that are visible along an axis of a drawn figure."""
-    low, high = sorted(axis.get_view_interval())
+    place = axis.get_transform().transform  # on a log axis, distances are those of logarithms
+    low, high = sorted(place(axis.get_view_interval()))
     margin = 1e-9 * abs(high - low)
     ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-    inside = [tick.label1 for tick in ticks if low - margin <= tick.get_loc() <= high + margin]
+    inside = [tick.label1 for tick in ticks if low - margin <= place(tick.get_loc()) <= high + margin]
     return [text for text in inside if text.get_visible() and text.get_text()]
 
 
