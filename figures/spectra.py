@@ -35,7 +35,7 @@ def plot_spectra(measured, predicted, heading="closed form"):
             if not shared:
                 without_ticks(axis.yaxis)
         else:
-            floor = _floor(sizes)
+            floor = _floor(sizes, found.threshold)
             index = np.arange(1, len(sizes) + 1)
             style = dict(color=color, markersize=4 if len(sizes) > 30 else 8)
             axis.plot(index, np.maximum(sizes, floor), ".", **style, label=r"$|\lambda_i|$")
@@ -76,7 +76,7 @@ def plot_exact_spectrum(found, exact, name):
         without_ticks(axis.yaxis)
         evidence = "the matrix is zero" if exact == 0 else "no eigenvalue but 0"
     else:
-        floor = _floor(sizes)
+        floor = _floor(sizes, found.threshold)
         drawn = np.maximum(sizes, floor)
         lost, counted = (index > found.rank) & (index <= exact), index <= min(found.rank, exact)
         for chosen, mark, color, label in (
@@ -148,9 +148,12 @@ def plot_judgement(trials):
     return axis
 
 
-def _floor(sizes):
-    """Return where exact zeros are drawn on a log axis: well below the rounding errors of the largest."""
-    return max(_FLOOR * sizes[0], np.finfo(float).tiny)
+def _floor(sizes, threshold):
+    """Return where exact zeros are drawn on a log axis: well below the rounding errors of the largest.
+
+    The threshold of squared singular values lies lower still.
+    """
+    return max(min(_FLOOR * sizes[0], 0.01 * threshold or np.inf), np.finfo(float).tiny)
 
 
 def _range(p, bound):

@@ -9,10 +9,11 @@ from tests.test_house import FILES, name_of
 
 # Everything that is imported by name in a notebook's cell or in the README.
 CALLED = {
-    "architectures", "closed_forms.linear", "data", "dataloader", "exact.matrix_ranks", "exact.network_ranks",
-    "experiments.setting", "figures.tables", "hessians", "initializers", "linear_networks.eigenvalues",
-    "linear_networks.fewer_samples", "linear_networks.second_moments", "linear_networks.signs", "losses",
-    "matrix_free.operators", "matrix_free.probed_ranks", "ranks",
+    "architectures", "closed_forms.linear", "data", "dataloader", "exact.affordable", "exact.matrix_ranks",
+    "exact.network_ranks", "experiments.setting", "figures.tables", "hessians", "initializers",
+    "linear_networks.eigenvalues", "linear_networks.fewer_samples", "linear_networks.powers_of_two",
+    "linear_networks.second_moments", "linear_networks.signs", "losses", "matrix_free.operators",
+    "matrix_free.probed_ranks", "ranks",
 }  # fmt: skip
 
 
