@@ -8,6 +8,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
 from jax.flatten_util import ravel_pytree
 
@@ -46,7 +47,7 @@ def factor_matvec(loss, apply_fn, params, inputs, targets):
 
 def num_params(params):
     """Return p, the number of parameters in a pytree of arrays."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+    return sum(math.prod(np.shape(leaf)) for leaf in jax.tree.leaves(params))
 
 
 def hessian_product(function, params):

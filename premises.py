@@ -233,6 +233,6 @@ def _value_and_gradient(loss, apply_fn, params, inputs, targets):
 
 _CAUSES = (
     "A unit of relu or its like sits on its kink, where there is no Hessian, or within rounding of it: move the "
-    "weights or the data a little. Or the network hides a dependence from JAX, by stop_gradient, rounding, a "
+    "weights or the data a little. Or the network hides a dependence from JAX, by stop_gradient, a "
     "straight-through estimator or a custom derivative: pass what is to stay fixed as constants instead"
 )
