@@ -62,6 +62,8 @@ notebooks: $(READY)
 benchmark: $(READY)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.experiments.side_by_side $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.ranks.graded $(if $(SMALL),--small)
+	$(BIN)/python -m benchmarks.ranks.cost_of_checks $(if $(SMALL),--small)
 	$(BIN)/python -m benchmarks.matrix_free.random_settings $(if $(SMALL),--settings 1 --draws 1)
 	$(BIN)/python -m benchmarks.matrix_free.probes_compared $(if $(SMALL),--small)
 	$(BIN)/python -m benchmarks.exact.exact_ranks $(if $(SMALL),--small)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.fft
 
 # A fall of the spectrum by this factor is a cliff. It is necessary for the grade 'clear', and not enough (`grades`).
 # benchmarks/ranks/graded.py judges it by exact ranks.
@@ -57,3 +58,23 @@ def count(spectrum, rtol, multiplicities=None):
     rest = max(threshold if counted == len(sizes) else sizes[counted], np.finfo(float).eps * sizes[0])
     rank = counted if multiplicities is None else int(multiplicities[order][:counted].sum())
     return NumericalRank(rank, float(sizes[counted - 1] / rest), threshold, spectrum)
+
+
+def compressed(matrix, rank):
+    """Return a symmetric matrix of rank + 10 rows that has the rank of a larger one, if that is at most so many.
+
+    It is the sketch Psi^T H Psi by some random columns of an orthonormal matrix Psi, those of a cosine transform with
+    random signs. Where it would not be much smaller than H, it is H.
+
+    Args:
+        matrix: H (p, p), symmetric.
+        rank: int.
+    """
+    p, size = len(matrix), rank + 10
+    if size > p // 2:
+        return matrix
+    generator = np.random.default_rng(0)
+    signs, chosen = generator.choice([-1.0, 1.0], p), generator.permutation(p)[:size]
+    half = scipy.fft.dct(np.asarray(matrix) * signs, norm="ortho")[:, chosen]
+    whole = scipy.fft.dct(half * signs[:, None], axis=0, norm="ortho")[chosen]
+    return (whole + whole.T) / 2

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 import checks
+import losses
 from architectures import PIECEWISE_LINEAR, count_parameters, fully_connected
 from closed_forms import biased_ranks, linear_ranks
 from data import get_dataset
@@ -24,10 +25,13 @@ class Trial(NamedTuple):
 
     setting: str  # data, architecture, activation, bias, initialization
     matrix: str  # 'functional', 'outer' or 'loss'
-    numerical: int
+    # Both ranks are None where the Hessian is not defined because a unit sits on its kink.
+    numerical: int | None
     gap: float
-    exact: int | None  # None where the Hessian is not defined because a unit sits on its kink
-    sizes: np.ndarray  # (p,) sorted |eigenvalues| over the largest
+    exact: int | None
+    # What is counted, sorted and over the largest: |eigenvalues|, or the singular values of H_o's factor; (p,)
+    sizes: np.ndarray
+    grade: str = "open"  # of the numerical rank, one of `counting.GRADES`
 
 
 def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
@@ -79,15 +83,17 @@ def judge(setting, loss, apply_fn, params, batches):
         setting: a text that names the network.
         loss, apply_fn, params, batches: as in `ranks.dense_ranks`.
     """
-    numerical = dense_ranks(loss, apply_fn, params, batches)
     try:
         exact = [found.rank for found in exact_ranks(loss, apply_fn, params, batches, primes=random_primes(1))]
     except UndecidedError:
-        exact = [None] * 3
+        return [Trial(setting, field, None, np.nan, None, np.zeros(0)) for field in HessianTriple._fields]
+    numerical = dense_ranks(loss, apply_fn, params, batches)
     trials = []
     for field, found, truth in zip(HessianTriple._fields, numerical, exact, strict=True):
         sizes = abs(found.spectrum)
-        trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0)))
+        if field == "outer" and losses.has_root(loss):  # its spectrum holds squares of what is counted
+            sizes = np.sqrt(sizes)
+        trials.append(Trial(setting, field, found.rank, found.gap, truth, sizes / (sizes[0] or 1.0), found.grade))
     return trials
 
 

@@ -4,11 +4,12 @@ import codecs
 import json
 import math
 
+from counting import GRADES
 from hessians import HessianTriple
 
 _RANKS = "r", *HessianTriple._fields
 _FIELDS = "value", "seed", "p", *_RANKS
-_RANK_FIELDS = "rank", "gap", "threshold"
+_RANK_FIELDS = "rank", "gap", "threshold", "grade", "reason"
 
 
 def key(value, seed):
@@ -63,7 +64,7 @@ def check_point(row, sizes):
     """Check every field of a point.
 
         {"value": ..., "seed": 1, "p": 20, "r": rank, "functional": rank, "outer": rank, "loss": rank}
-        rank = {"rank": 8, "gap": 1e12, "threshold": 1e-13}
+        rank = {"rank": 8, "gap": 1e12, "threshold": 1e-13, "grade": "clear", "reason": ""}
 
     Args:
         row: the point, as a dict.
@@ -85,6 +86,11 @@ def check_point(row, sizes):
         _check_integer(f"the rank of its {name}", found["rank"], 0, most if name == "r" and most else row["p"])
         _check_float(f"the gap of its {name}", found["gap"], 1.0, infinite=True)
         _check_float(f"the threshold of its {name}", found["threshold"], 0.0, infinite=False)
+        if found["grade"] not in GRADES:
+            grades = ", ".join(GRADES)
+            raise ValueError(f"the grade of its {name} must be one of {grades}, got {json.dumps(found['grade'])}")
+        if not isinstance(found["reason"], str):
+            raise ValueError(f"the reason of its {name} must be a text, got {json.dumps(found['reason'])}")
 
 
 def count(points):

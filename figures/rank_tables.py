@@ -1,6 +1,7 @@
 """Tables and sentences about ranks for the notebooks: results in, text out."""
 
 import math
+import textwrap
 
 import checks
 from exact import ExactRank
@@ -29,7 +30,8 @@ def rank_list(measured, data_rank=None):
         >>> print(rank_list(HessianTriple(functional=None, outer=numerical_rank(X.T @ X), loss=None), singular_rank(X)))
         rank(X), r     =        2   gap 2e+15   clear
         rank(H_o)      =        2   gap 1e+15   open
-        H_o is open: a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks at the network
+        H_o is open: a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks
+           at the network
     """
     rows = [] if data_rank is None else [("X", "rank(X), r", data_rank)]
     rows += [
@@ -110,7 +112,8 @@ def _why_open(graded):
     lines = []
     for reason, symbols in reasons.items():
         *most, last = symbols
-        lines.append(f"{', '.join(most)} and {last} are open: {reason}" if most else f"{last} is open: {reason}")
+        sentence = f"{', '.join(most)} and {last} are open: {reason}" if most else f"{last} is open: {reason}"
+        lines += textwrap.wrap(sentence, width=97, subsequent_indent="   ")  # as wide as the table
     return lines
 
 

@@ -71,7 +71,7 @@ def cost_table(costs, predicted):
 
 
 def structure_table(spectra, signs):
-    """Return the ranks that follow from all eigenvalues beside those from the signs, a line each.
+    """Return the ranks that follow from all eigenvalues, with their grades, beside those from the signs, a line each.
 
     Args:
         spectra: HessianTriple of `linear_networks.Spectrum`.
@@ -79,8 +79,9 @@ def structure_table(spectra, signs):
     """
     rows = []
     for symbol, one, rank, count in zip(SYMBOLS, spectra, structured_ranks(spectra), signs, strict=True):
-        rows.append([symbol, f"{rank.rank:,}", f"{rank.gap:.0e}", f"{len(one.eigenvalues):,}", f"{count.rank:,}"])
-    return text_table(["matrix", "rank", "gap", "different eigenvalues", "rank from signs"], rows)
+        evidence = f"{rank.gap:.0e}", rank.grade, f"{len(one.eigenvalues):,}", f"{count.rank:,}"
+        rows.append([symbol, f"{rank.rank:,}", *evidence])
+    return text_table(["matrix", "rank", "gap", "grade", "different eigenvalues", "rank from signs"], rows)
 
 
 def inertia_table(measured, predicted):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from counting import compressed
 from ranks import numerical_rank, truncation_errors
 from tests.oracles.prescribed_spectrum import symmetric
 
@@ -129,3 +130,12 @@ def test_a_zero_matrix_is_approximated_without_error(size):
 def test_truncation_errors_are_relative_at_any_scale(scale):
     """The squares of such eigenvalues may be no float64."""
     assert_allclose(truncation_errors(scale * np.array([-4.0, 3.0, 0.0])), [1, 0.6, 0, 0], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("rank", "size"), [(0, 10), (20, 30), (45, 100)])
+def test_a_compressed_matrix_has_the_same_rank(rank, size):
+    matrix = symmetric(np.concatenate([np.linspace(1, 2, rank) * (-1) ** np.arange(rank), np.zeros(100 - rank)]))
+    smaller = compressed(matrix, rank)
+    assert smaller.shape == (size, size)
+    assert numerical_rank(smaller).rank == rank
+    assert numerical_rank(compressed(symmetric(np.linspace(1, 2, 100)), rank)).rank == size  # full: there are more

@@ -63,7 +63,7 @@ def test_the_example(capsys):
 
 def rows(text):
     """Return the rows of the table without the gaps, whose last digits differ from machine to machine."""
-    return [line.split() for line in re.findall(r"^(.*) \d\.\de\+\d\d(?: \*)?$", text, flags=re.M)]
+    return [line.split() for line in re.findall(r"^(.*) \d\.\de\+\d\d +(?:proved|clear|open)$", text, flags=re.M)]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 
-from counting import CLIFF
-from experiments.numerical_vs_exact import Trial, certificates, survey
+from architectures import fully_connected
+from counting import CLIFF, GRADES
+from experiments.numerical_vs_exact import Trial, certificates, judge, survey
 from figures import judgement_table
+from figures.tables import grade_table
 from hessians import HessianTriple
+from initializers import get_init, random_key
+from losses import get_loss, squared
 
 
 def test_a_small_survey():
@@ -15,12 +19,43 @@ def test_a_small_survey():
     judged = [trial for trial in trials if trial.exact is not None]
     assert len(judged) > 24
     for trial in judged:
-        assert trial.numerical == trial.exact or trial.gap < CLIFF
+        assert trial.grade in GRADES
+        assert trial.numerical == trial.exact or trial.grade == "open"
         assert np.all(np.diff(trial.sizes) <= 0)
     # Linear networks of this size are well conditioned: there the numerical rank has to be right.
     linear = [trial for trial in judged if "linear" in trial.setting]
     assert len(linear) == 12
     assert all(trial.numerical == trial.exact for trial in linear)
+    assert {trial.grade for trial in linear} == {"clear"}
+
+
+@pytest.mark.parametrize("loss_name", ["mse", "cross"])
+def test_the_sizes_are_those_that_the_rank_counts(loss_name):
+    """The gap is that of two neighbours among them. Two inputs are zero, and so there is no full rank."""
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(12, 5)) * [1.0, 1.0, 1.0, 0.0, 0.0], np.eye(4)[rng.integers(4, size=12)]
+    init_fn, apply_fn = fully_connected([3], 4, "relu", get_init("glorot"))
+    _, params = init_fn(random_key(0), (-1, 5))
+    trials = judge("a", get_loss(loss_name), apply_fn, params, [(inputs, targets)])
+    for trial in trials:
+        assert 0 < trial.numerical < len(trial.sizes)
+        counted, rest = trial.sizes[trial.numerical - 1 :][:2]
+        assert trial.gap == pytest.approx(counted / max(rest, np.finfo(float).eps))
+
+
+def test_ranks_that_float64_cannot_see():
+    """A unit has weights of 1e-17 above it. They count for the rank, and sink below rounding."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(9, 3)), rng.normal(size=(9, 2)))]
+    init_fn, apply_fn = fully_connected([3], 2, "relu", get_init("glorot"))
+    _, (first, second) = init_fn(random_key(0), (-1, 3))
+    trials = judge("a", squared, apply_fn, [first, second * np.array([[1.0], [1.0], [1e-17]])], batches)
+    assert [(trial.numerical, trial.exact, trial.grade) for trial in trials] == [
+        (12, 12, "clear"),
+        (10, 12, "open"),
+        (14, 15, "open"),
+    ]
+    assert all(trial.gap > CLIFF for trial in trials)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +98,22 @@ def test_judgement_table():
     assert rows["1e+03 to 1e+04"] == ["0", "0", "0", "0"]
     assert rows["all"] == ["4", "2", "1", "1"]
     assert judgement_table(trials).endswith("no Hessian, a unit being on its kink: 1")
+
+
+def test_grade_table():
+    sizes = np.ones(3)
+    trials = [
+        Trial("a", "outer", 3, 5e9, 3, sizes, "clear"),
+        Trial("a", "loss", 2, 5e9, 3, sizes, "open"),
+        Trial("a", "functional", 3, 20.0, 3, sizes, "open"),
+        Trial("b", "outer", 3, 5e9, 3, sizes, "proved"),
+        Trial("b", "loss", 2, 1e3, None, sizes, "open"),
+    ]
+    header, _, *rows = (line.split() for line in grade_table(trials).splitlines())
+    assert header == ["grade", "matrices", "right", "wrong"]
+    assert rows == [
+        ["proved", "1", "1", "0"],
+        ["clear", "1", "1", "0"],
+        ["open", "2", "1", "1"],
+        ["all", "4", "3", "1"],
+    ]

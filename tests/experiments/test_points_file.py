@@ -13,7 +13,7 @@ from experiments.points_file import PointsFile, expanded
 from experiments.points_lines import key
 
 HEADER = json.dumps({"variable": "widths", "n_train": 12})
-RANK = {"rank": 1, "gap": 1e12, "threshold": 1e-13}
+RANK = {"rank": 1, "gap": 1e12, "threshold": 1e-13, "grade": "clear", "reason": ""}
 KEYS = [key([m], 1) for m in range(40)]
 
 

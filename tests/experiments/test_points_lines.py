@@ -5,9 +5,12 @@ import pytest
 from experiments.points_lines import key, parse
 
 HEADER = {"variable": "widths", "bias": False, "n_train": 12, "jax": "0.10.2"}
-RANK = {"rank": 8, "gap": 2e12, "threshold": 1e-13}
+RANK = {"rank": 8, "gap": 2e12, "threshold": 1e-13, "grade": "clear", "reason": ""}
 POINT = {"value": [2], "seed": 1, "p": 14, "r": RANK | {"rank": 4}, "functional": RANK, "outer": RANK, "loss": RANK}
-OTHER = POINT | {"seed": -(2**63), "loss": {"rank": 0, "gap": float("inf"), "threshold": 0.0}}
+OTHER = POINT | {
+    "seed": -(2**63),
+    "loss": {"rank": 0, "gap": float("inf"), "threshold": 0.0, "grade": "open", "reason": "why"},
+}
 ELSEWHERE = POINT | {"value": "not asked for", "p": 100}
 SIZES = {"[2]": (14, 4)}
 
@@ -75,9 +78,12 @@ FIELDS = "value, seed, p, r, functional, outer, loss"
     [
         ({}, f"the point must have the fields {FIELDS}, got the fields "),
         (POINT | {"q": 1}, f"the point must have the fields {FIELDS}, got the fields {FIELDS}, q"),
-        (POINT | {"loss": None}, "its loss must have the fields rank, gap, threshold, got null"),
-        (POINT | {"r": 4}, "its r must have the fields rank, gap, threshold, got 4"),
-        (POINT | {"outer": {"rank": 8}}, "its outer must have the fields rank, gap, threshold, got the fields rank"),
+        (POINT | {"loss": None}, "its loss must have the fields rank, gap, threshold, grade, reason, got null"),
+        (POINT | {"r": 4}, "its r must have the fields rank, gap, threshold, grade, reason, got 4"),
+        (
+            POINT | {"outer": {"rank": 8}},
+            "its outer must have the fields rank, .*, reason, got the fields rank",
+        ),
         (POINT | {"seed": True}, "its seed must be an integer from -9223372036854775808 to .*, got true"),
         (POINT | {"seed": 1.0}, "its seed must be an integer from .*, got 1.0"),
         (
@@ -101,6 +107,8 @@ FIELDS = "value, seed, p, r, functional, outer, loss"
             changed("loss", threshold=-1e-13),
             "the threshold of its loss must be a float, at least 0.0 and finite, got -1e-13",
         ),
+        (changed("loss", grade="sure"), 'the grade of its loss must be one of proved, clear, open, got "sure"'),
+        (changed("loss", reason=None), "the reason of its loss must be a text, got null"),
         (changed("loss", threshold=float("inf")), "the threshold of its loss must be .*, got Infinity"),
         (POINT, r"the point of value \[2\] and seed 1 is there already"),
         ([POINT], r"it must be a JSON object \{...\}, got \[\{"),

@@ -15,6 +15,7 @@ import pytest
 
 from architectures import fully_connected
 from closed_forms import biased_ranks, linear_ranks
+from counting import NumericalRank
 from data import get_dataset, home
 from experiments import points_file, sweeps
 from experiments.setting import Setting
@@ -23,7 +24,7 @@ from figures import summary
 from hessians import functional_hessian
 from initializers import get_init
 from losses import get_loss
-from ranks import NumericalRank, numerical_rank
+from ranks import numerical_rank
 from tests.experiments import interrupted
 
 SMALL = Setting(dataset="gaussian", n_train=12, dim=4, widths=(3, 5), classes=3, bs=5)

@@ -1,5 +1,7 @@
 """notebooks/any_width.ipynb: the committed outputs, and a run with small parameters."""
 
+import re
+
 from tests.notebooks.headless import check_committed, path, run
 
 
@@ -14,7 +16,11 @@ def test_committed_outputs():
     assert "p = 74,000,000: all eigenvalues of three matrices in" in printed
     rows = [line.split() for line in printed.splitlines() if line.startswith("H_") and ":" not in line]
     assert [(row[1], row[-1]) for row in rows] == [("20,000,000",) * 2, ("530",) * 2, ("20,000,430",) * 2]
+    assert [row[3] for row in rows] == ["clear"] * 3
     assert "too little to be sure" in printed
+    undecided = dict(re.findall(r"^rank\(H_(.)\) += +\d+ +gap .* (\w+)$", printed, flags=re.M))
+    assert undecided == {"f": "open", "o": "clear", "L": "open"}
+    assert "exact ranks: 18 9 17" in printed
     assert "linear_networks.inertia has the ranks and the signs of all three matrices without T" in printed
     assert "without biases: with biases the structure is another one" in printed
 

@@ -7,8 +7,8 @@ MATRICES = "functional Hessian", "outer product", "loss Hessian"
 
 def rows(text):
     """Return the measured and predicted ranks from the rows of the tables in a text."""
-    lines = [line.rstrip(" *").split() for line in text.splitlines() if line.startswith(MATRICES)]
-    return [(int(line[-4]), int(line[-3])) for line in lines]
+    lines = [line.split() for line in text.splitlines() if line.startswith(MATRICES)]
+    return [(int(line[-5]), int(line[-4])) for line in lines]
 
 
 def test_committed_outputs():

@@ -17,7 +17,15 @@ def test_committed_outputs():
     assert judged == right + low + high
     assert judged == 3 * 360
     assert "no Hessian, a unit being on its kink: 0" in text
-    assert "wrong ranks with a gap of 1e+09 or more: 0" in text
+    grades = {
+        name: counts for name, *counts in re.findall(r"^(proved|clear|open) +(\d+) +(\d+) +(\d+)$", text, flags=re.M)
+    }
+    assert sum(int(counts[0]) for counts in grades.values()) == judged
+    assert int(grades["clear"][1]) > judged // 2
+    assert grades["clear"][2] == "0"
+    assert int(grades["open"][2]) == low + high
+    beyond, wrong = re.search(r"wrong ranks with a gap of 1e\+03 or more: (\d+) of (\d+)", text).groups()
+    assert 0 < int(beyond) < int(wrong) == low + high
 
 
 def test_a_small_survey_offline(tmp_path):

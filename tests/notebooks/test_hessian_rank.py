@@ -12,9 +12,9 @@ NOTEBOOK = path("hessian_rank")
 
 def ranks(text):
     """Return the measured and predicted ranks from the rows of the table in a text."""
-    rows = [line.rstrip(" *").split() for line in text.splitlines() if "  H_" in line]
-    assert [row[-5] for row in rows] == ["H_f", "H_o", "H_L"]
-    return [int(row[-4]) for row in rows], [int(row[-3]) for row in rows]
+    rows = [line.split() for line in text.splitlines() if "  H_" in line]
+    assert [row[2] for row in rows] == ["H_f", "H_o", "H_L"]
+    return [int(row[3]) for row in rows], [int(row[-4]) for row in rows]
 
 
 @pytest.fixture(scope="module")
