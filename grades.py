@@ -48,10 +48,10 @@ def against_twin(found, twin, why_none=""):
             f"with other weights and data of size 1 the rank is at least {twin.rank}: smaller eigenvalues may be below "
             f"rounding; {_SETTLED}",
         )
-    if found.rank > twin.rank:
-        return _open(found, f"with other weights it is {twin.rank} at most, so rounding has been counted; {_SETTLED}")
     if twin.gap < _TWIN_CLIFF and twin.rank < len(twin.spectrum):
         return _open(found, f"with other weights and data the spectrum has no cliff either; {_SETTLED}")
+    if found.rank > twin.rank:
+        return _open(found, f"with other weights it is {twin.rank} at most, so rounding has been counted; {_SETTLED}")
     return found._replace(grade="clear", reason="it is that of random weights and data of size 1")
 
 

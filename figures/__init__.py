@@ -15,6 +15,7 @@ from figures.structured_spectra import plot_agreement, plot_spectrum
 from figures.style import LOSS_TITLES
 from figures.tables import (
     cost_table,
+    grade_table,
     inertia_table,
     judgement_table,
     negatives_table,
@@ -30,6 +31,7 @@ __all__ = [
     "draw_loop",
     "draw_pieces",
     "exact_table",
+    "grade_table",
     "inertia_table",
     "judgement_table",
     "negatives_table",

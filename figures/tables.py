@@ -154,7 +154,7 @@ def grade_table(trials):
     Example:
         >>> import numpy as np
         >>> from experiments.numerical_vs_exact import Trial
-        >>> from figures.tables import grade_table
+        >>> from figures import grade_table
         >>> found = {"numerical": 3, "gap": 1e5, "sizes": np.ones(3)}
         >>> settings = [("clear", 3), ("open", 3), ("open", 4), ("open", None)]
         >>> print(grade_table([Trial("", "loss", exact=exact, grade=grade, **found) for grade, exact in settings]))

@@ -207,6 +207,7 @@ def test_the_rules():
         (rank(5, 1e15), rank(6, 1e9), "the rank is at least 6"),
         (rank(6, 1e15), rank(5, 1e9), "it is 5 at most, so rounding has been counted"),
         (rank(5, 1e15), rank(5, 1e5), "has no cliff either"),
+        (rank(6, 1e15), rank(5, 1e5), "has no cliff either"),
         (rank(5, 1e15), None, "why not"),
     ]:
         graded = against_twin(found, other, "why not")

@@ -42,7 +42,7 @@ def main():
     print(f"  of these, equal: {sum(c.dense.rank == c.sketched.rank for c in clear)}")
     print(f"different: {len(differ)}")
     said = [c for c in differ if not (c.dense.trusted and c.sketched.trusted)]
-    print(f"  of these, at least one of the two is marked as not well determined: {len(said)}")
+    print(f"  of these, at least one of the two is open: {len(said)}")
     print(f"judged by exact ranks: {len(judged)}")
     for name in ("dense", "sketched"):
         wrong = [getattr(c, name) for c in judged if getattr(c, name).rank != c.exact]

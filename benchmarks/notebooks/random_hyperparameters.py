@@ -2,7 +2,7 @@
 
     python -m benchmarks.notebooks.random_hyperparameters [--settings 200] [--seed 0]
 
-A valid setting has to run without a warning, and no rank with the mark `trusted` may be wrong where exact
+A valid setting has to run without a warning, and no clear rank may be wrong where exact
 ranks or closed forms judge. An invalid one has to be refused by this project, not by a library, at once and without
 filling the memory. Every failure is printed. The exit status is 1 if there was one.
 """

@@ -4,8 +4,7 @@ import pytest
 from architectures import fully_connected
 from counting import CLIFF, GRADES
 from experiments.numerical_vs_exact import Trial, certificates, judge, survey
-from figures import judgement_table
-from figures.tables import grade_table
+from figures import grade_table, judgement_table
 from hessians import HessianTriple
 from initializers import get_init, random_key
 from losses import get_loss, squared
@@ -56,6 +55,15 @@ def test_ranks_that_float64_cannot_see():
         (14, 15, "open"),
     ]
     assert all(trial.gap > CLIFF for trial in trials)
+
+
+def test_a_unit_on_its_kink_has_no_verdict():
+    batches = [(np.eye(3), np.ones((3, 2)))]
+    _, apply_fn = fully_connected([2], 2, "relu", get_init("glorot"))
+    trials = judge("a", squared, apply_fn, [np.eye(3)[:, :2] - np.eye(3)[:, 1:], np.eye(2) + 1], batches)
+    assert [(trial.numerical, trial.exact, trial.grade) for trial in trials] == [(None, None, "open")] * 3
+    assert judgement_table(trials).endswith("no Hessian, a unit being on its kink: 3")
+    assert grade_table(trials).splitlines()[-1].split() == ["all", "0", "0", "0"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 
     matrix: str  # 'H_f', 'H_o' or 'H_L'
     measured: int
-    marked: bool  # whether it bears the mark `trusted`
+    marked: bool  # whether it is clear, or proved
     gap: float
     form: int | None  # the closed form of a linear network
     truth: int | None  # None where nothing judges it
