@@ -16,8 +16,8 @@ class NumericalRank(NamedTuple):
     """A numerical rank, the evidence for it, and its grade.
 
     There are three grades. A rank is *proved* if exact arithmetic says so (`grades.proved`). It is *clear* if the
-    spectrum falls off a cliff, and nothing that is known can hide below rounding (`grades`). It is *open* otherwise, and
-    `reason` says why, and which call settles it.
+    spectrum falls off a cliff, and nothing that is known can hide below rounding (`grades`). It is *open*
+    otherwise, and `reason` says why, and which call settles it.
     """
 
     rank: int  # how many of the spectrum's values have a size above the threshold
