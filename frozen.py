@@ -95,9 +95,10 @@ def _bound(equation, operands):
 def _extreme(one_hot):
     def rule(params, new, given):
         # Ties share the weight, so that equal entries count as their mean.
-        chosen = jnp.asarray(given[0] == one_hot(given[0], axis=params["axes"], keepdims=True), float)
-        weights = chosen / jnp.sum(chosen, axis=params["axes"], keepdims=True)
-        return jnp.sum(weights * new[0], axis=params["axes"])
+        chosen = given[0] == one_hot(given[0], axis=params["axes"], keepdims=True)
+        # What is not chosen may be infinite, as where a mask hides it.
+        total = jnp.sum(jnp.where(chosen, new[0], 0.0), axis=params["axes"])
+        return total / jnp.sum(jnp.asarray(chosen, float), axis=params["axes"])
 
     return rule
 

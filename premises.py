@@ -43,6 +43,11 @@ def pure(functions, params, inputs, targets):
     try:
         batch = inputs[:1], targets[:1]  # one sample tells as much, and its program serves batches of all sizes
         first = _fingerprint(functions, params, *batch)
+    except AssertionError as error:
+        raise ValueError(
+            "JAX cannot linearize the network or the loss: make the custom derivatives in it linear in their tangents, "
+            "without comparisons of them"
+        ) from error
     except Exception:  # a network may take batches of one size only
         batch = inputs, targets
         first = _fingerprint(functions, params, *batch)

@@ -7,8 +7,8 @@ import pytest
 from exact import random_primes
 from tests.oracles.hard_networks import FAMILIES, Judgement, draw, judge, named
 
-DRAWS = 16  # of each family
-SHAPES = {"matrix-free": 1, "dense": 2}  # of each family: a new one is compiled, which takes seconds
+DRAWS = 8  # of each family
+SHAPES = {"matrix-free": 1, "dense": 1}  # of each family: a new one is compiled, which takes seconds
 
 
 @pytest.mark.parametrize("family", FAMILIES)

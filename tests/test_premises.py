@@ -227,7 +227,7 @@ def test_hidden_dependences_are_refused(network):
         dense_ranks(squared, HIDDEN[network], PARAMS, BATCHES)
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1e3, 1e8])
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 @pytest.mark.parametrize("loss_name", ["mse", "cross", "cosh"])
 def test_no_false_alarm_at_any_scale(scale, activation, loss_name):

@@ -22,6 +22,7 @@ NOT_RUN = {
     "python -m benchmarks.experiments.side_by_side": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.exact.exact_ranks": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.exact.smooth_networks": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.ranks.graded": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.linear_networks.judged_signs": "`make benchmark SMALL=yes` runs it",
     "pip install .": "tests/test_packaging.py runs it, with the options that make it work without a connection",
     "wsl --install": "sets up Linux on Windows",

@@ -44,7 +44,8 @@ def test_shrunk_images_have_a_rank_that_is_rounding_alone():
     inputs = get_dataset("digits", 50, 0, 49, 10).x_train
     found = singular_rank(inputs)
     assert (found.rank, exact_rank(inputs).rank) == (45, 49)
-    assert found.trusted
+    assert found.gap > 1e9
+    assert found.grade == "open"
     assert abs(found.spectrum[45]) < 1e-16 * found.spectrum[0]
     assert exact_rank(np.zeros((3, 2))).rank == exact_rank(np.ones((3, 2)), centred=True).rank == 0
 

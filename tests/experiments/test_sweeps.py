@@ -195,13 +195,15 @@ def test_without_room_it_stops_before_a_point_is_measured(tmp_path, monkeypatch)
     limits, measure = resource.getrlimit(resource.RLIMIT_FSIZE), sweeps.dense_ranks
 
     def limited(*arguments):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (7900, limits[1]))
         try:
             overwrite(*arguments)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
-    monkeypatch.setattr(sweeps, "dense_ranks", lambda *network: measured.append(1) or measure(*network))
+    monkeypatch.setattr(
+        sweeps, "dense_ranks", lambda *network, **bound: measured.append(1) or measure(*network, **bound)
+    )
     monkeypatch.setattr(points_file, "_overwrite", limited)
     for _ in range(2):
         with pytest.raises(OSError, match="no room") as caught:
@@ -258,7 +260,7 @@ def test_killed_five_times_it_ends_with_the_same_file(tmp_path, context, compile
 def test_an_error_at_one_point_keeps_those_before_it(tmp_path, monkeypatch):
     measure, path = sweeps.dense_ranks, tmp_path / "file"
 
-    def fail(loss, apply_fn, params, batches):
+    def fail(loss, apply_fn, params, batches, bound):
         if len(params) == 3:
             raise MemoryError("full")
         return measure(loss, apply_fn, params, batches)
@@ -273,7 +275,7 @@ def test_an_error_at_one_point_keeps_those_before_it(tmp_path, monkeypatch):
 def test_whatever_ends_a_sweep_leaves_the_points_and_nothing_else(error, tmp_path, monkeypatch):
     measure, path, seen = sweeps.dense_ranks, tmp_path / "file", []
 
-    def fail(*network):
+    def fail(*network, bound):
         seen.append(sorted(os.listdir(tmp_path)))
         if len(seen) == 3:
             raise error
@@ -462,12 +464,12 @@ def test_summary_and_contradictions(finished):
     assert summary(points) == expected
     assert contradictions(points) == []
     point = points[0][1]
-    for gap, said in ((1e12, ["H_o at [2], seed 2: rank 5 with a gap of 1e+12, not 10"]), (1e3, [])):
-        lower = point.measured._replace(outer=NumericalRank(5, gap, 0.0, np.empty(0)))
+    for grade, said in (("clear", ["H_o at [2], seed 2: rank 5 with a gap of 1e+12, not 10"]), ("open", [])):
+        lower = point.measured._replace(outer=NumericalRank(5, 1e12, 0.0, np.empty(0), grade))
         altered = [[points[0][0], point._replace(measured=lower)], *points[1:]]
         assert summary(altered).startswith("17 of 18 ranks")
         assert summary(altered).endswith("at most 5")
         assert contradictions(altered) == said
-    lower = point.measured._replace(loss=NumericalRank(5, 1e12, 0.0, np.empty(0)))
+    lower = point.measured._replace(loss=NumericalRank(5, 1e12, 0.0, np.empty(0), "clear"))
     (said,) = contradictions([[points[0][0], point._replace(measured=lower)], *points[1:]])
     assert said.startswith("H_L at [2], seed 2: rank 5 with a gap of 1e+12")

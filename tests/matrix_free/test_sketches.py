@@ -92,7 +92,7 @@ def test_bad_products_are_noticed_at_the_first_block(product, message):
 
 def test_a_product_with_random_parts_is_noticed():
     rng = np.random.default_rng(5)
-    with pytest.raises(ValueError, match="has it random parts, such as dropout"):
+    with pytest.raises(ValueError, match="has random parts, such as dropout"):
         factor_sketch(lambda V: V @ rng.normal(size=(P, 7)), OMEGA, probes(7, jax.random.key(6)), 20)
 
 
