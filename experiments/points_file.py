@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout, lock_descriptor
 from experiments.points_lines import count, parse
 
 _WAIT = 60.0  # seconds that a sweep waits for the lock. Others hold it for milliseconds
-_ROOM = 4096  # bytes for points to come, of which one takes 400, so that other sweeps may add some meanwhile
+_ROOM = 4096  # bytes for points to come, of which one takes 700, so that other sweeps may add some meanwhile
 
 
 class PointsFile:

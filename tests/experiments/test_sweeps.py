@@ -195,7 +195,7 @@ def test_without_room_it_stops_before_a_point_is_measured(tmp_path, monkeypatch)
     limits, measure = resource.getrlimit(resource.RLIMIT_FSIZE), sweeps.dense_ranks
 
     def limited(*arguments):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (7900, limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (7200, limits[1]))
         try:
             overwrite(*arguments)
         finally:
