@@ -171,6 +171,28 @@ def parameters(params):
                 )
 
 
+def outputs(predictions):
+    """Check that a network's outputs, arrays or their shapes and dtypes, are float64.
+
+    Raises:
+        TypeError: if not; the message names the output.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(predictions)
+    if not leaves:
+        raise TypeError(f"the network must return an array or a pytree of arrays, got {predictions!r}")
+    for path, leaf in leaves:
+        if leaf.dtype != np.float64:
+            raise TypeError(
+                f"the network's outputs{jax.tree_util.keystr(path)} must be float64, got {leaf.dtype}: take the "
+                "conversion out of the network, and return what the loss needs and no more"
+            )
+
+
+def shapes(tree):
+    """Return the shapes of the arrays in a pytree as a text."""
+    return ", ".join(f"an array of shape {np.shape(leaf)}" for leaf in jax.tree.leaves(tree)) or repr(tree)
+
+
 def equal_shapes(predictions, targets):
     """Check that predictions and targets have the same shape, since (n, 1) - (n, K) would broadcast.
 
@@ -180,7 +202,8 @@ def equal_shapes(predictions, targets):
     if np.shape(predictions) != np.shape(targets):
         raise ValueError(
             f"predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}; both must be (n, K), "
-            "with one output of the network for each column of the targets and one row for each sample"
+            "with one output of the network for each column of the targets and one row for each sample. (For the "
+            "numbers of classes in place of one-hot targets, take the loss 'nll')"
         )
 
 

@@ -8,10 +8,36 @@ that a theorem gives.
 import numpy as np
 
 from counting import CLIFF, count, default_rtol
+from hessians import WithPenalty
 
 _TWIN_CLIFF = 1e6  # what the twin's spectrum has to fall by
 
 _SETTLED = "exact.exact_ranks settles it"
+
+
+def graded(found, bound, p, of_twin, why_none):
+    """Return ranks with their grades, by the bound of a theorem or by the network's twin.
+
+    Args:
+        found: HessianTriple, or WithPenalty, of NumericalRank.
+        bound: HessianTriple of ints, which the ranks without a penalty cannot exceed, or None.
+        p: number of parameters.
+        of_twin: () -> the same for the twin.
+        why_none: the reason why there is no twin, or ''.
+
+    Returns:
+        as `found`.
+    """
+    if bound is not None:
+        bounds = WithPenalty(*bound[:2], p, p, bound[2]) if isinstance(found, WithPenalty) else bound
+        return type(found)(*map(against_bound, found, bounds))
+    other = [None] * len(found)
+    if not why_none and any(map(has_cliff, found)):
+        try:
+            other = of_twin()
+        except ValueError:  # some functions have no values at random arguments
+            why_none = "with other weights and data the Hessian is not finite"
+    return type(found)(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
 
 
 def against_bound(found, bound):
@@ -73,13 +99,12 @@ def proved(found, exact):
     return found._replace(rank=exact.rank, grade="proved", reason=reason)
 
 
-def factor_rank(factor, p, scale=1.0):
-    """Return the NumericalRank of H = scale A^T A from the singular values of A, as a rank of H.
+def factor_rank(factor, p):
+    """Return the NumericalRank of H = A^T A from the singular values of A, as a rank of H.
 
     Args:
         factor: (m, p).
         p: number of rows of H.
-        scale: positive.
 
     Returns:
         NumericalRank. Threshold and spectrum are those of H, squares of the singular values. The gap is that of the
@@ -88,8 +113,8 @@ def factor_rank(factor, p, scale=1.0):
     singular = np.linalg.svd(factor, compute_uv=False) if factor.size else np.zeros(1)
     found = count(singular, default_rtol(max(factor.shape)))
     spectrum = np.zeros(p)
-    spectrum[: len(singular)] = scale * found.spectrum[:p] ** 2
-    return found._replace(threshold=scale * found.threshold**2, spectrum=spectrum)
+    spectrum[: len(singular)] = found.spectrum[:p] ** 2
+    return found._replace(threshold=found.threshold**2, spectrum=spectrum)
 
 
 def _without_cliff(found):

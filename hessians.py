@@ -16,12 +16,11 @@ a function contains has changed, such as a frozen layer, it is compiled again (`
 
 from typing import NamedTuple
 
-import jax
-import numpy as np
-
 import checks
 import premises
-from matvecs import functional_terms, loss_hessian_terms, loss_terms, num_params, outer_terms, samples_at_once
+from batching import arrays
+from matvecs import functional_terms, loss_hessian_terms, loss_terms, num_params, outer_terms
+from problem import check_batch, pose
 
 
 class HessianTriple(NamedTuple):
@@ -32,29 +31,45 @@ class HessianTriple(NamedTuple):
     loss: object  # of H_L
 
 
+class WithPenalty(NamedTuple):
+    """The same where the loss has a term of the parameters alone, such as weight decay."""
+
+    functional: object  # of H_f
+    outer: object  # of H_o
+    loss: object  # of H_L = H_f + H_o + the penalty's Hessian
+    penalty: object  # of the penalty's Hessian
+    without: object  # of H_L without it, H_f + H_o
+
+
 SYMBOLS = HessianTriple(functional="H_f", outer="H_o", loss="H_L")  # in plain text, for printed lines and messages
 
 
-def dense_hessians(loss, apply_fn, params, batches, reduction="sum"):
+def dense_hessians(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=None):
     """Return H_f, H_o and H_L, each summed over the batches: the Hessians of the sum of the batches' losses.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar. For more than one batch, it has to be a sum or a mean
-            over the samples.
-        apply_fn: F(params, inputs) -> (n, K).
+        loss: ell(predictions, targets) -> scalar. For more than one batch, it has to be a sum or a mean over the
+            samples.
+        apply_fn: F(params, inputs) -> predictions, a float64 array (n, ...) or a pytree of them.
         params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a `torch.utils.data.DataLoader`.
+        batches: pairs (inputs, targets) of pytrees of arrays (n, ...), of any dtype: a list, a
+            `torch.utils.data.DataLoader`, or one pair (X, Y). Floating point numbers become float64.
         reduction: what the loss does over the samples of a batch, 'sum' or 'mean'. With 'mean' the matrices are those
             of the mean over all samples, whatever the sizes of the batches.
+        only: which parameters are free, while the others are constants. Either a function of their path, such as
+            `lambda path: path.startswith("Dense_1/")`, or a mask (`parts.chosen`). p is then the number of the free.
+        penalty: R(params) -> scalar, a term of the parameters alone such as weight decay. It counts once, not once per
+            batch, and is part of H_L.
 
     Returns:
-        HessianTriple of (p, p) arrays, symmetric to rounding.
+        HessianTriple of (p, p) arrays, symmetric to rounding. With a penalty WithPenalty, which also has the penalty's
+        Hessian and H_L without it.
 
     Raises:
-        TypeError: for anything but float64.
+        TypeError: for parameters or outputs in anything but float64, or batches that are no pairs.
         ValueError: for NaN or infinity, shapes that do not fit, or no batches. Also for functions with random parts, a
-            loss that is no sum over the samples, and derivatives that are not those of the loss, as at the kink of a
-            relu unit (`premises`).
+            loss that is no sum over the samples, arithmetic that is rounded to float32, and derivatives that are not
+            those of the loss, as at the kink of a relu unit (`premises`).
         MemoryError: if five such matrices would not fit in memory.
 
     Example:
@@ -72,48 +87,22 @@ def dense_hessians(loss, apply_fn, params, batches, reduction="sum"):
         >>> bool(np.allclose(H_L, H_o + H_f))
         True
     """
-    check_memory(num_params(params))
-    batches, scale = list(each_batch(batches)), 1.0
-    loss, apply_fn = checked(loss, apply_fn, params, batches, reduction)
-    if reduction == "mean":
-        scale = 1 / sum(len(inputs) for inputs, _ in batches)
-    functional = outer = total = None
-    for batch in in_parts(apply_fn, params, batches):
-        functional = _add(functional, scale * functional_terms(loss, apply_fn, params, *batch))
-        outer = _add(outer, scale * outer_terms(loss, apply_fn, params, *batch))
-        new = loss_terms(loss, apply_fn, params, *batch)
-        premises.check_derivatives(loss, apply_fn, params, *batch, lambda v, new=new: new @ v)
-        total = _add(total, scale * new)
-    return HessianTriple(functional, outer, total)
-
-
-def checked(loss, apply_fn, params, batches, reduction="sum"):
-    """Return the loss as a sum over samples and the network, both as `premises.pure` returns them, after all checks.
-
-    Only the derivatives are not yet checked: this takes a product with H_L.
-
-    Args:
-        loss, apply_fn, params, reduction: as in `dense_hessians`.
-        batches: pairs of NumPy arrays, as `each_batch` yields them.
-
-    Raises:
-        TypeError, ValueError: as in `dense_hessians`.
-    """
-    for batch in batches:
-        check_arguments(params, *batch, apply_fn)
-    loss, apply_fn = premises.pure((premises.reduced(loss, reduction), apply_fn), params, *batches[0])
-    largest = max(batches, key=lambda batch: len(batch[0]))
-    if len(batches) > 1 or samples_at_once(apply_fn, params, largest[0]) < len(largest[0]):  # of one batch, any loss
-        premises.check_sum(loss, apply_fn, params, *largest)
-    return loss, apply_fn
-
-
-def in_parts(apply_fn, params, batches):
-    """Yield the batches, those in parts whose activations would take too much memory (`matvecs.samples_at_once`)."""
-    for inputs, targets in batches:
-        most = samples_at_once(apply_fn, params, inputs)
-        for first in range(0, len(inputs), most):
-            yield inputs[first : first + most], targets[first : first + most]
+    problem = pose(loss, apply_fn, params, batches, reduction, only, penalty)
+    check_memory(num_params(problem.params))
+    functional = outer = total = 0.0
+    for batch in problem.batches:
+        setting = *problem[:3], *batch
+        functional = functional + problem.scale * functional_terms(*setting)
+        outer = outer + problem.scale * outer_terms(*setting)
+        new = loss_terms(*setting)
+        premises.check_derivatives(*setting, lambda v, new=new: new @ v)
+        total = total + problem.scale * new
+    if penalty is None:
+        return HessianTriple(functional, outer, total)
+    setting = *problem.penalty[:3], *problem.penalty.batches[0]
+    added = loss_terms(*setting)
+    premises.check_derivatives(*setting, lambda v: added @ v)
+    return WithPenalty(functional, outer, total + added, added, total)
 
 
 def loss_hessian(loss_params, params, inputs, targets):
@@ -122,19 +111,17 @@ def loss_hessian(loss_params, params, inputs, targets):
     Args:
         loss_params: L(params, inputs, targets) -> scalar, such as `losses.of_params(loss, apply_fn)`.
         params: pytree of float64 arrays, p numbers in all.
-        inputs: (n, d) float64.
-        targets: (n, K) float64.
+        inputs, targets: arrays (n, ...) or pytrees of them, of any dtype.
 
     Returns:
         (p, p) array, symmetric to rounding. For a loss summed over samples the batches' matrices add up.
 
     Raises:
-        TypeError: for anything but float64.
+        TypeError: for parameters or outputs in anything but float64.
         ValueError: for NaN or infinity, or shapes that do not fit.
         MemoryError: if the matrix would not fit in memory.
     """
-    check_arguments(params, inputs, targets)
-    check_memory(num_params(params), matrices=2)
+    inputs, targets = _checked(params, inputs, targets)
     (loss_params,) = premises.pure((loss_params,), params, inputs, targets)
     return loss_hessian_terms(loss_params, params, inputs, targets)
 
@@ -146,8 +133,8 @@ def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
     outputs, such as the cross-entropy. H_o is the Hessian of the loss of the linearized network.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
-        apply_fn: F(params, inputs) -> (n, K).
+        loss: ell(predictions, targets) -> scalar.
+        apply_fn: F(params, inputs) -> predictions.
         params, inputs, targets: as in `loss_hessian`.
         cross: ignored. The cells of the paper's notebook pass it.
 
@@ -169,8 +156,7 @@ def outer_prod(loss, apply_fn, params, inputs, targets, cross=None):
         [[10.0, 14.0], [14.0, 20.0]]
     """
     del cross
-    check_arguments(params, inputs, targets, apply_fn)
-    check_memory(num_params(params), matrices=2)
+    inputs, targets = _checked(params, inputs, targets, loss, apply_fn)
     loss, apply_fn = premises.pure((loss, apply_fn), params, inputs, targets)
     return outer_terms(loss, apply_fn, params, inputs, targets)
 
@@ -191,8 +177,7 @@ def functional_hessian(loss, apply_fn, params, inputs, targets):
     Raises:
         TypeError, ValueError, MemoryError: as in `loss_hessian`.
     """
-    check_arguments(params, inputs, targets, apply_fn)
-    check_memory(num_params(params), matrices=2)
+    inputs, targets = _checked(params, inputs, targets, loss, apply_fn)
     loss, apply_fn = premises.pure((loss, apply_fn), params, inputs, targets)
     return functional_terms(loss, apply_fn, params, inputs, targets)
 
@@ -236,33 +221,13 @@ def check_memory(p, matrices=5):
     )
 
 
-def each_batch(batches):
-    """Yield the batches as pairs of NumPy arrays (inputs, targets).
-
-    Raises:
-        ValueError: at the end, if there was no sample in them.
-    """
-    samples = 0
-    for inputs, targets in batches:
-        samples += len(inputs)
-        yield np.asarray(inputs), np.asarray(targets)
-    if not samples:
-        raise ValueError("batches is empty: there are no samples to sum over")
-
-
-def check_arguments(params, inputs, targets, apply_fn=None):
-    """Check the arguments that all functions here share: float64, finite, and predictions of the targets' shape.
-
-    Raises:
-        TypeError: for anything but float64.
-        ValueError: for NaN or infinity, or predictions of another shape than the targets.
-    """
+def _checked(params, inputs, targets, *functions):
+    """Return the data of a batch as arrays, after the checks of `problem.pose` that need one batch only."""
     checks.parameters(params)
-    checks.float64(params=params, inputs=inputs, targets=targets)
+    checks.float64(params=params)
+    inputs, targets = arrays(inputs, targets)
     checks.finite(params=params, inputs=inputs, targets=targets)
-    if apply_fn is not None:
-        checks.equal_shapes(jax.eval_shape(apply_fn, params, inputs), targets)
-
-
-def _add(total, matrix):
-    return matrix if total is None else total + matrix
+    if functions:
+        check_batch(*functions, params, inputs, targets)
+    check_memory(num_params(params), matrices=2)
+    return inputs, targets

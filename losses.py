@@ -4,9 +4,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 import checks
+import derivatives
 
 
 def squared(predictions, targets):
@@ -34,7 +34,7 @@ def cross_entropy(predictions, targets):
     checks.equal_shapes(predictions, targets)
     if jnp.shape(predictions)[-1] < 2:
         raise ValueError("cross-entropy needs at least two outputs (classes >= 2); with one, the softmax is always 1")
-    return _cross_entropy(predictions, targets)
+    return derivatives.cross_entropy(predictions, targets)
 
 
 def log_cosh(predictions, targets):
@@ -47,17 +47,99 @@ def log_cosh(predictions, targets):
         ValueError: if the shapes differ.
     """
     checks.equal_shapes(predictions, targets)
-    return jnp.sum(_log_cosh(predictions - targets))
+    return jnp.sum(derivatives.log_cosh(predictions - targets))
 
 
-LOSSES = {"mse": squared, "cross": cross_entropy, "cosh": log_cosh}
-NULL_DIRECTIONS = {"mse": 0, "cross": 1, "cosh": 0}  # dimension of the kernel of the (K, K) matrix d^2 loss / df^2
+def class_entropy(predictions, targets):
+    """Return the negative log-likelihood of classes, summed: -sum_i log softmax(f(x_i))_{y_i}.
+
+    This is the cross-entropy for targets that are the numbers of classes, not one-hot vectors. Predictions have shape
+    (n, ..., K), such as (n, T, K) for T tokens, and targets (n, ...) integers from 0 to K - 1. A negative number, such
+    as -1 or -100 in the place of padding, is left out. Logarithms of probabilities may take the place of f, since the
+    softmax returns their probabilities.
+
+    Raises:
+        TypeError: for targets that are not integers.
+        ValueError: if the shapes do not fit, or for K = 1.
+    """
+    return cross_entropy(predictions, _one_hot(predictions, targets))
+
+
+def binary_cross_entropy(predictions, targets):
+    """Return the binary cross-entropy of one logit per target, summed, which is sum_i log(1 + exp(f_i)) - y_i f_i.
+
+    Let pi = 1 / (1 + exp(-f)). Then the gradient in the outputs is pi - y, and the Hessian is pi (1 - pi), diagonal.
+    Both arrays have the same shape, (n,) or (n, K), and targets lie between 0 and 1. They may be integers or truth
+    values.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    checks.equal_shapes(predictions, targets)
+    targets = jnp.asarray(targets, predictions.dtype)
+    # In this form nothing cancels in the gradient, either.
+    softplus = derivatives.softplus
+    return jnp.sum((1 - targets) * softplus(predictions) + targets * softplus(-predictions))
+
+
+def huber(predictions, targets):
+    """Return the Huber loss, summed over samples and outputs, of the residual u = f - y.
+
+        1/2 u^2  where |u| <= 1,     |u| - 1/2  elsewhere
+
+    The gradient in the outputs is u, cut off at -1 and 1, and the Hessian is diagonal, 1 where |u| < 1 and 0
+    elsewhere. So the rank of H_o depends on which residuals are small. Both arrays have the same shape.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    checks.equal_shapes(predictions, targets)
+    residual = predictions - targets
+    inside = jnp.clip(residual, -1.0, 1.0)
+    return jnp.sum(inside * (residual - 0.5 * inside))
+
+
+def gaussian(predictions, targets):
+    """Return the negative log-likelihood of normal distributions, summed, without the constant log(2 pi) / 2.
+
+        sum_ik 1/2 (l_ik + (m_ik - y_ik)^2 exp(-l_ik)),    m the means, l the logarithms of the variances
+
+    The Hessian in the outputs couples m_ik and l_ik. It has one positive and one negative eigenvalue wherever the
+    residual is not zero, and so it has no root. A closed form takes 2 K outputs in the place of K.
+
+    Args:
+        predictions: (..., 2 K), the K means first, then the K logarithms of variances.
+        targets: (..., K).
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    if jnp.shape(predictions)[-1:] != (2 * (jnp.shape(targets) or (0,))[-1],):
+        raise ValueError(
+            f"predictions have shape {jnp.shape(predictions)} and targets {jnp.shape(targets)}; the network must have "
+            "two outputs for every target: all means first, then the logarithms of the variances"
+        )
+    means, logarithms = jnp.split(predictions, 2, axis=-1)
+    checks.equal_shapes(means, targets)
+    return 0.5 * jnp.sum(logarithms + (means - targets) ** 2 * jnp.exp(-logarithms))
+
+
+LOSSES = {"mse": squared, "cross": cross_entropy, "cosh": log_cosh}  # of the notebooks: one-hot targets, closed forms
+MORE_LOSSES = {"nll": class_entropy, "bce": binary_cross_entropy, "huber": huber, "gaussian": gaussian}
+# Dimension of the kernel of the (K, K) matrix d^2 loss / df^2. That of the Huber loss depends on the residuals.
+NULL_DIRECTIONS = {"mse": 0, "cross": 1, "cosh": 0, "nll": 1, "bce": 0, "gaussian": 0}
 
 
 def get_loss(name):
-    """Return the loss `loss(predictions, targets) -> scalar` that is called 'mse', 'cross' or 'cosh'.
+    """Return the loss `loss(predictions, targets) -> scalar` of this name. All are sums over the samples.
 
-    These are `squared`, `cross_entropy` and `log_cosh`. All are sums over the samples.
+        'mse'       `squared`                 1/2 ||f - y||^2
+        'cross'     `cross_entropy`           targets are one-hot, or probabilities
+        'cosh'      `log_cosh`
+        'nll'       `class_entropy`           the cross-entropy, targets are numbers of classes
+        'bce'       `binary_cross_entropy`    one logit per target
+        'huber'     `huber`
+        'gaussian'  `gaussian`                outputs are means and logarithms of variances
 
     Raises:
         ValueError: for any other name.
@@ -68,7 +150,7 @@ def get_loss(name):
         >>> float(get_loss("mse")(np.array([[3.0, 4.0]]), np.zeros((1, 2))))  # (9 + 16) / 2
         12.5
     """
-    return checks.choice("loss", name, LOSSES, "loss_name")
+    return checks.choice("loss", name, LOSSES | MORE_LOSSES, "loss_name")
 
 
 @functools.lru_cache(maxsize=64)
@@ -104,12 +186,15 @@ def curvature_root(loss):
         log_cosh       R v = v / cosh(f - y)                   since 1 - tanh^2 = 1 / cosh^2
         cross_entropy  R v = sqrt(sum(y) pi) (v - <pi, v>)     since (I - 1 pi^T)^T diag(pi) (I - 1 pi^T)
                                                                                            = diag(pi) - pi pi^T
+        class_entropy  the same, with y one-hot
+        binary_cross_entropy  R v = v / (2 cosh(f / 2))        since pi (1 - pi) = 1 / (2 cosh(f / 2))^2
+        huber          R v = v where |f - y| < 1, 0 elsewhere
 
     Here pi = softmax(f), and the formulas are for each sample by itself. Every entry of R is accurate relative to
     itself, even where pi or 1 / cosh is 1e-100.
 
     Args:
-        loss: `squared`, `cross_entropy` or `log_cosh`.
+        loss: one of these.
 
     Returns:
         root(predictions (n, K), targets (n, K), tangents (n, K)) -> (n, K).
@@ -131,71 +216,45 @@ def has_root(loss):
     return loss in _ROOTS
 
 
-# --- derivatives without cancellation: automatic ones would compute 1 - tanh^2 and 1 - pi, zero from residuals of 20 on
+def is_known(loss):
+    """Return whether the loss is one of this module, which contains no arrays."""
+    return loss in {*LOSSES.values(), *MORE_LOSSES.values()}
 
 
-@jax.custom_jvp
-def _log_cosh(residual):
-    return jnp.logaddexp(residual, -residual) - jnp.log(2.0)
+def is_analytic(loss):
+    """Return whether the loss is smooth, whatever comparisons keep it from overflowing."""
+    return is_known(loss) and loss is not huber
 
 
-@jax.custom_jvp
-def _tanh(residual):
-    return jnp.tanh(residual)
-
-
-_log_cosh.defjvps(lambda tangent, _, residual: _tanh(residual) * tangent)
-_tanh.defjvps(lambda tangent, _, residual: (1 / jnp.cosh(residual)) ** 2 * tangent)
-
-
-@jax.custom_jvp
-def _cross_entropy(predictions, targets):
-    return -jnp.sum(jax.nn.log_softmax(predictions) * targets)
-
-
-@jax.custom_jvp
-def _cross_entropy_residual(predictions, targets):
-    """Return sum(y) pi - y as pi_k sum_{j != k} y_j - y_k sum_{j != k} pi_j, in which nothing cancels."""
-    pi = jax.nn.softmax(predictions)
-    others = 1 - jnp.eye(jnp.shape(pi)[-1])
-    return pi * (targets @ others) - targets * (pi @ others)
-
-
-@functools.partial(_cross_entropy.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    along = jnp.sum(_cross_entropy_residual(*primals) * _dense(tangents[0]))
-    if not isinstance(tangents[1], SymbolicZero):
-        along -= jnp.sum(jax.nn.log_softmax(primals[0]) * tangents[1])
-    return _cross_entropy(*primals), along
-
-
-@functools.partial(_cross_entropy_residual.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    pi = jax.nn.softmax(primals[0])
-    along = jnp.sum(primals[1], axis=-1, keepdims=True) * pi * _centred(primals[0], pi, _dense(tangents[0]))
-    if not isinstance(tangents[1], SymbolicZero):
-        along += pi * jnp.sum(tangents[1], axis=-1, keepdims=True) - tangents[1]
-    return _cross_entropy_residual(*primals), along
-
-
-def _dense(tangent):
-    return jnp.zeros(tangent.shape) if isinstance(tangent, SymbolicZero) else tangent
-
-
-def _centred(predictions, pi, tangents):
-    """Return v - <pi, v>, computed from the differences between v and its entry at the largest output."""
-    largest = jnp.argmax(predictions, axis=-1, keepdims=True)
-    differences = tangents - jnp.take_along_axis(tangents, largest, axis=-1)
-    return differences - jnp.sum(pi * differences, axis=-1, keepdims=True)
+def _one_hot(predictions, targets):
+    if not jnp.issubdtype(jnp.asarray(targets).dtype, jnp.integer):
+        raise TypeError(
+            f"'nll' needs the numbers of classes as targets, integers, got {jnp.asarray(targets).dtype}; for one-hot "
+            "targets or probabilities take 'cross'"
+        )
+    *shape, classes = jnp.shape(predictions) or (0,)
+    if jnp.shape(targets) != tuple(shape):
+        raise ValueError(
+            f"predictions have shape {jnp.shape(predictions)} and targets {jnp.shape(targets)}; the targets of 'nll' "
+            "must have the shape of the predictions without the last axis, that of the classes"
+        )
+    # A class that does not exist makes the loss NaN, and the Hessians, which are then refused.
+    missing = jnp.where(targets < classes, 0.0, jnp.nan)[..., None]
+    return jnp.asarray(targets[..., None] == jnp.arange(classes), float) + missing
 
 
 def _cross_entropy_root(predictions, targets, tangents):
     pi = jax.nn.softmax(predictions)
-    return jnp.sqrt(jnp.sum(targets, axis=-1, keepdims=True) * pi) * _centred(predictions, pi, tangents)
+    return jnp.sqrt(jnp.sum(targets, axis=-1, keepdims=True) * pi) * derivatives.centred(predictions, pi, tangents)
 
 
 _ROOTS = {
     squared: lambda predictions, targets, tangents: tangents,
     cross_entropy: _cross_entropy_root,
+    class_entropy: lambda predictions, targets, tangents: _cross_entropy_root(
+        predictions, _one_hot(predictions, targets), tangents
+    ),
     log_cosh: lambda predictions, targets, tangents: tangents / jnp.cosh(predictions - targets),
+    binary_cross_entropy: lambda predictions, targets, tangents: tangents * 0.5 / jnp.cosh(0.5 * predictions),
+    huber: lambda predictions, targets, tangents: jnp.where(jnp.abs(predictions - targets) < 1, tangents, 0.0),
 }

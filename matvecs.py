@@ -13,6 +13,7 @@ from jax.extend import core
 from jax.flatten_util import ravel_pytree
 
 import losses
+from batching import num_samples
 
 _AT_ONCE = 128  # vectors in a block; from 64 to 512 the time hardly changes, the memory grows with it
 _BYTES = 2.5e8  # that a block may take beside the vectors themselves
@@ -35,7 +36,8 @@ def outer_matvec(loss, apply_fn, params, inputs, targets):
 def functional_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> H_f v, the derivative along v of the gradient of <alpha, F>, alpha = d ell / dF held fixed."""
     alpha = jax.grad(loss)(apply_fn(params, inputs), targets)
-    return hessian_product(lambda w: jnp.vdot(alpha, apply_fn(w, inputs)), params)
+    along = lambda f: sum(map(jnp.vdot, jax.tree.leaves(alpha), jax.tree.leaves(f)))
+    return hessian_product(lambda w: along(apply_fn(w, inputs)), params)
 
 
 def factor_matvec(loss, apply_fn, params, inputs, targets):
@@ -78,7 +80,8 @@ def vectors_at_once(function, *arguments, largest=_AT_ONCE):
 
 def samples_at_once(apply_fn, params, inputs):
     """Return how many of the samples can be in one batch, so that the activations of one vector take 250 MB or less."""
-    return max(1, min(len(inputs), int(len(inputs) * _BYTES / _bytes(apply_fn, params, inputs))))
+    samples = num_samples(inputs)
+    return max(1, min(samples, int(samples * _BYTES / _bytes(apply_fn, params, inputs))))
 
 
 def _bytes(function, *arguments):
@@ -88,18 +91,10 @@ def _bytes(function, *arguments):
 def _entries(jaxpr):
     total = 0
     for equation in jaxpr.eqns:
-        inner = [
-            getattr(leaf, "jaxpr", leaf)
-            for leaf in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program)
-            if _is_program(leaf)
-        ]
+        inner = core.jaxprs_in_params(equation.params)
         own = sum(math.prod(atom.aval.shape) for atom in equation.outvars)
         total += max(own, equation.params.get("length", 1) * sum(map(_entries, inner)))
     return total
-
-
-def _is_program(value):
-    return isinstance(value, (core.ClosedJaxpr, core.Jaxpr))
 
 
 # --- one batch, without checks; `inputs` and `targets` may be trees of arrays

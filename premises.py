@@ -1,8 +1,8 @@
 """What the Hessians take for granted of a reader's functions, checked once per call.
 
-The loss and the network must be pure functions, without random parts. The loss must be a sum over the samples. Its
-gradient must be the derivative of its value, and the Hessian's products that of the gradient: at a kink, or behind
-`stop_gradient`, they are not. Each check costs a few evaluations of the network.
+The loss and the network must be pure functions in float64, without random parts. The loss must be a sum over the
+samples. Its gradient must be the derivative of its value, and the Hessian's products that of the gradient: at a kink,
+or behind `stop_gradient`, they are not. Each check costs a few evaluations of the network.
 """
 
 import functools
@@ -15,6 +15,7 @@ import numpy as np
 from jax.extend import core
 
 import losses
+from batching import num_samples, part
 
 _STEPS = 1e-5, 1e-6, 1e-7, 1e-8, 1e-9  # of the differences, relative to the parameters
 _DIFFERENT = 1e-4  # relative; at the best step, differences of gradients are right to 1e-6 even for steep losses
@@ -41,7 +42,10 @@ def pure(functions, params, inputs, targets):
         ValueError: if two traces differ, since the functions have random parts.
     """
     try:
-        batch = inputs[:1], targets[:1]  # one sample tells as much, and its program serves batches of all sizes
+        batch = (
+            part(inputs, slice(1)),
+            part(targets, slice(1)),
+        )  # one sample tells as much, and its program serves batches of all sizes
         first = _fingerprint(functions, params, *batch)
     except AssertionError as error:
         raise ValueError(
@@ -58,7 +62,7 @@ def pure(functions, params, inputs, targets):
             "NumPy's generator, or it counts its calls. Switch dropout off, or draw its masks once and pass the same "
             "in every call"
         )
-    return tuple(each if losses.has_root(each) else _version(each, first) for each in functions)
+    return tuple(each if losses.is_known(each) else _version(each, first) for each in functions)
 
 
 def check_sum(loss, apply_fn, params, inputs, targets):
@@ -74,21 +78,32 @@ def check_sum(loss, apply_fn, params, inputs, targets):
     # At special weights the outputs may vanish but for rounding. One percent away from there they do not.
     generator = np.random.default_rng(2)
     nearby = jax.tree.map(lambda w: np.asarray(w) * (1 + 0.01 * generator.standard_normal(np.shape(w))), params)
-    whole, halves, total, parts = (np.asarray(x) for x in _parts(loss, apply_fn, nearby, inputs, targets))
+    n = num_samples(inputs)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.eval_shape(apply_fn, nearby, inputs)):
+        if not leaf.ndim or leaf.shape[0] != n:
+            raise ValueError(
+                f"the network's outputs{jax.tree_util.keystr(path)} have shape {leaf.shape} for {n} samples; the "
+                "sample axis must be in front, so that batches can be added up"
+            )
+    whole, halves, total, parts = jax.tree.map(np.asarray, _parts(loss, apply_fn, nearby, inputs, targets))
     if not np.isfinite(total) or not np.isfinite(parts).all():
         return  # others speak of this
-    if abs(whole - halves).max() > _EQUAL * abs(whole).max():
-        raise ValueError(
-            f"the outputs of a sample depend on the other samples of its batch: they change by "
-            f"{abs(whole - halves).max():.1e} if a batch is cut in two (the largest is {abs(whole).max():.1e}). Put "
-            "batch normalization and dropout into evaluation mode"
-        )
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(halves), strict=True):
+        if abs(one - other).max(initial=0) > _EQUAL * abs(one).max(initial=0):
+            raise ValueError(
+                f"the outputs of a sample depend on the other samples of its batch: they change by "
+                f"{abs(one - other).max():.1e} if a batch is cut in two (the largest is {abs(one).max():.1e}). Put "
+                "batch normalization and dropout into evaluation mode"
+            )
     tolerance = _EQUAL * (abs(parts).sum() + abs(total))
     if len(parts) < 2 or abs(parts.sum() - total) <= tolerance:
         return
-    sizes = np.array([len(inputs) // 2, len(inputs) - len(inputs) // 2])
-    is_mean = abs(sizes @ parts / len(inputs) - total) <= tolerance
-    remedy = 'It is a mean: pass reduction="mean"' if is_mean else "Sum it over the samples, without other terms"
+    sizes = np.array([n // 2, n - n // 2])
+    is_mean = abs(sizes @ parts / n - total) <= tolerance
+    remedy = 'It is a mean: pass reduction="mean"' if is_mean else _NO_SUM
+    shapes = [np.shape(jax.tree.leaves(each)[0]) if jax.tree.leaves(each) else () for each in (whole, targets)]
+    if not is_mean and shapes[0] != shapes[1]:
+        remedy += f" (predictions have shape {shapes[0]} and targets {shapes[1]}, which a loss may spread by mistake)"
     raise ValueError(
         f"the loss must be a sum over the samples, but that of a batch is {total:.6g}, and those of its two halves add "
         f"up to {parts.sum():.6g}. {remedy}, so that batches of every size count right"
@@ -156,7 +171,13 @@ def reduced(loss, reduction):
 
 @functools.lru_cache(maxsize=64)
 def _times_samples(loss):
-    return lambda predictions, targets: len(predictions) * loss(predictions, targets)
+    return lambda predictions, targets: len(jax.tree.leaves(predictions)[0]) * loss(predictions, targets)
+
+
+@functools.lru_cache(maxsize=64)
+def ignoring_targets(function):
+    """Return (predictions, targets) -> function(predictions). The same object for the same function."""
+    return lambda predictions, targets: function(predictions)
 
 
 @functools.lru_cache(maxsize=256)
@@ -174,12 +195,27 @@ def _fingerprint(functions, params, inputs, targets):
         function = lambda w, x, y: functions[0](functions[1](w, x), y)
     # A new lambda every time: JAX keeps traces, too.
     closed = jax.make_jaxpr(jax.value_and_grad(function))(params, inputs, targets)
+    _check_precision(closed.jaxpr)
     digest = hashlib.sha256(_ADDRESS.sub("", str(closed)).encode())
     for constant in _constants(closed):
         if jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key):
             constant = jax.random.key_data(constant)
         digest.update(np.ascontiguousarray(constant).tobytes())
     return digest.hexdigest()
+
+
+def _check_precision(jaxpr):
+    """Check that nothing in float64 is rounded to fewer bits on its way."""
+    for equation in jaxpr.eqns:
+        inner = list(core.jaxprs_in_params(equation.params))
+        for each in inner:
+            _check_precision(each)
+        bits = lambda atoms: [jnp.finfo(x.aval.dtype).bits for x in atoms if jnp.issubdtype(x.aval.dtype, jnp.floating)]
+        if not inner and min(bits(equation.outvars), default=64) < max(bits(equation.invars), default=0) == 64:
+            raise ValueError(
+                f"the network or the loss rounds numbers to {equation.outvars[0].aval.dtype} ('{equation.primitive}'), "
+                "and ranks need float64 throughout: take out the conversion, or give the layers dtype=float64"
+            )
 
 
 def _constants(closed):
@@ -221,13 +257,16 @@ def _parts(loss, apply_fn, params, inputs, targets):
 
     Where the residuals vanish, a loss is all rounding. One percent away from there it is not.
     """
-    half = len(inputs) // 2
+    half = num_samples(inputs) // 2
     whole = apply_fn(params, inputs)
-    near = whole * (1 + 0.01 * np.random.default_rng(1).standard_normal(whole.shape))
+    generator = np.random.default_rng(1)
+    near = jax.tree.map(lambda x: x * (1 + 0.01 * generator.standard_normal(x.shape)), whole)
     if not half:
         return whole, whole, loss(near, targets), loss(near, targets)[None]
-    halves = jnp.concatenate([apply_fn(params, inputs[:half]), apply_fn(params, inputs[half:])])
-    parts = jnp.stack([loss(near[:half], targets[:half]), loss(near[half:], targets[half:])])
+    sides = slice(half), slice(half, None)
+    halves = [apply_fn(params, part(inputs, side)) for side in sides]
+    halves = jax.tree.map(lambda *pair: jnp.concatenate(pair), *halves)
+    parts = jnp.stack([loss(part(near, side), part(targets, side)) for side in sides])
     return whole, halves, loss(near, targets), parts
 
 
@@ -236,6 +275,7 @@ def _value_and_gradient(loss, apply_fn, params, inputs, targets):
     return jax.value_and_grad(lambda w: loss(apply_fn(w, inputs), targets))(params)
 
 
+_NO_SUM = "Sum it over the samples, without other terms; a term of the parameters alone is a `penalty`"
 _CAUSES = (
     "A unit of relu or its like sits on its kink, where there is no Hessian, or within rounding of it: move the "
     "weights or the data a little. Or the network hides a dependence from JAX, by stop_gradient, a "

@@ -1,18 +1,16 @@
 """Numerical ranks of symmetric matrices, always together with the evidence for them."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import checks
-import losses
-import premises
 from counting import CLIFF, compressed, count, default_rtol
-from grades import against_bound, against_twin, factor_rank, has_cliff
-from hessians import HessianTriple, check_memory, checked, each_batch, in_parts
-from matvecs import factor_terms, functional_terms, loss_terms, num_params, outer_terms
+from grades import factor_rank, graded, has_cliff
+from hessians import HessianTriple, WithPenalty, check_memory
+from matvecs import num_params
+from problem import pose
+from sums import sums
 from twins import twin
 
 _ALONE = "a matrix alone does not show what was lost when it was made; ranks.dense_ranks looks at the network"
@@ -87,7 +85,9 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     return found._replace(rank=found.rank - 1, spectrum=found.spectrum[1:], reason=_ALONE)
 
 
-def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None):
+def dense_ranks(
+    loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None, only=None, penalty=None
+):
     """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the (p, p) matrices, with their grades.
 
     H_o is counted by the singular values of its factor, H_o = A^T A, for the losses whose root is known
@@ -97,19 +97,19 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="
     as the network's twin has (`twins`), or as the bound allows. It is *open* otherwise.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
-        apply_fn: F(params, inputs) -> (n, K).
-        params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+        loss, apply_fn, params, batches: as in `hessians.dense_hessians`.
         near_minimum: whether H_f is small because the residuals cancel over the samples, not because each of them is
             small. H_f is then counted at the scale of H_L, where a vanishing H_f has rank 0.
-        reduction: as in `hessians.dense_hessians`.
+        reduction, only, penalty: as in `hessians.dense_hessians`. A penalty such as weight decay makes the rank of H_L
+            that of its own Hessian, often p.
         bound: HessianTriple of ints that the ranks cannot exceed, where a theorem says so, such as the closed form
-            `closed_forms.linear_ranks` for a linear network without biases. It spares the twin, and half the time.
+            `closed_forms.linear_ranks` for a linear network without biases. It spares the twin, and half the time. A
+            penalty is not meant in it.
 
     Returns:
-        HessianTriple of NumericalRank. The spectrum of H_o holds eigenvalues too, the squares of singular values, while
-        its gap is that of the singular values.
+        HessianTriple of NumericalRank, with a penalty WithPenalty, which also has the rank of H_L without it. The
+        spectrum of H_o holds eigenvalues too, the squares of singular values, while its gap is that of the singular
+        values.
 
     Raises:
         TypeError, ValueError, MemoryError: as in `hessians.dense_hessians`.
@@ -134,33 +134,43 @@ def dense_ranks(loss, apply_fn, params, batches, near_minimum=False, reduction="
         ['clear', 'clear', 'clear']
     """
     near_minimum = checks.boolean("near_minimum", near_minimum)
-    check_memory(num_params(params))
-    batches = list(each_batch(batches))
-    samples = sum(len(inputs) for inputs, _ in batches)
-    loss, apply_fn = checked(loss, apply_fn, params, batches, reduction)
-    batches = list(in_parts(apply_fn, params, batches))
-    pair = twin(loss, apply_fn, params, batches)
+    problem = pose(loss, apply_fn, params, batches, reduction, only, penalty)
+    p = num_params(problem.params)
+    check_memory(p, matrices=5 if penalty is None else 7)
+    pair, of_penalty = twin(problem), twin(problem.penalty) if penalty else None
+    added = sums(of_penalty.itself, problem.penalty).total if penalty else None
+    found = counted(sums(pair.itself, problem), near_minimum, added)
 
-    def verify(number, H_L):
-        premises.check_derivatives(loss, apply_fn, params, *batches[number], lambda v: H_L @ v)
+    def of_twin():
+        return counted(sums(pair.other), False, sums(of_penalty.other).total if penalty else None, found)
 
-    scale = 1 / samples if reduction == "mean" else 1.0
-    sums = _sums(pair.loss, pair.apply_fn, params, pair.itself, verify)
-    found = _counted(sums, scale, near_minimum)
-    del sums
-    if bound is not None:
-        return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
-    other, why_none = HessianTriple(None, None, None), pair.why_none
-    if pair.batches and any(map(has_cliff, found)):
-        try:
-            sums = _sums(pair.loss, pair.apply_fn, pair.params, pair.batches)
-            smaller = [
-                one if one is None else compressed(one, rank.rank) for one, rank in zip(sums[:3], found, strict=True)
-            ]
-            other = _counted(_Sums(*smaller, sums.factor))
-        except ValueError:  # some functions have no values at random arguments
-            why_none = "with other weights and data the Hessian is not finite"
-    return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
+    return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
+
+
+def counted(three, near_minimum=False, added=None, expected=None):
+    """Return the HessianTriple, or WithPenalty, of the NumericalRank of `sums.Sums`, without grades.
+
+    Args:
+        three: Sums.
+        near_minimum: as in `dense_ranks`.
+        added: the penalty's Hessian, or None.
+        expected: the ranks to expect. Matrices are compressed, so that larger ranks show as larger but not in full.
+    """
+    less = (lambda name, matrix: compressed(matrix, getattr(expected, name).rank)) if expected else lambda _, m: m
+    total = numerical_rank(less("loss" if added is None else "without", three.total))
+    largest, functional = float(abs(total.spectrum[0])), less("functional", three.functional)
+    try:
+        functional = numerical_rank(functional, scale=largest if near_minimum else 0.0)
+    except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
+        functional = numerical_rank(functional, scale=largest)
+    if three.factor is None:
+        outer = numerical_rank(less("outer", three.outer))
+    else:
+        outer = factor_rank(three.factor, three.factor.shape[1])
+    if added is None:
+        return HessianTriple(functional, outer, total)
+    whole = numerical_rank(less("loss", three.total + added))
+    return WithPenalty(functional, outer, whole, numerical_rank(less("penalty", added)), total)
 
 
 def singular_rank(matrix):
@@ -214,65 +224,6 @@ def truncation_errors(spectrum):
     squares = np.square(sizes / (sizes[0] or 1.0))  # relative to the largest, whose square can be no float64
     tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
     return np.sqrt(tails / (tails[0] or 1.0))
-
-
-# --- parts of dense_ranks
-
-
-class _Sums(NamedTuple):
-    """The sums over batches. One of `outer` and `factor` is None."""
-
-    functional: object  # H_f (p, p)
-    outer: object  # H_o (p, p)
-    total: object  # H_L (p, p)
-    factor: object  # A (m, p) of H_o = A^T A, m <= 2 p
-
-
-def _sums(loss, apply_fn, params, batches, verify=None):
-    """Return the _Sums. `verify` is called with the number of each batch and its H_L."""
-    functional = outer = factor = total = None
-    for number, batch in enumerate(batches):
-        setting = loss, apply_fn, params, *batch
-        functional = _add(functional, functional_terms(*setting))
-        new = loss_terms(*setting)
-        if verify is not None:
-            verify(number, new)
-        total = _add(total, new)
-        if losses.has_root(loss):
-            factor = _stacked(factor, np.asarray(factor_terms(*setting)).T)
-        else:
-            outer = _add(outer, outer_terms(*setting))
-    return _Sums(functional, outer, total, factor)
-
-
-def _counted(sums, scale=1.0, near_minimum=False):
-    """Return the HessianTriple of NumericalRank of the matrices times a number."""
-    total = numerical_rank(scale * sums.total)
-    largest, functional = float(abs(total.spectrum[0])), scale * sums.functional
-    try:
-        functional = numerical_rank(functional, scale=largest if near_minimum else 0.0)
-    except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
-        functional = numerical_rank(functional, scale=largest)
-    if sums.factor is None:
-        return HessianTriple(functional, numerical_rank(scale * sums.outer), total)
-    return HessianTriple(functional, factor_rank(sums.factor, sums.factor.shape[1], scale), total)
-
-
-def _add(total, matrix):
-    return matrix if total is None else total + matrix
-
-
-def _stacked(factor, rows):
-    """Return a factor with more rows, or its triangular factor, which has the same singular values, if there are many.
-
-    Rows of very different sizes go in with the largest first, so that the small ones keep their digits.
-    """
-    checks.finite(factor=rows)
-    factor = rows if factor is None else np.concatenate([factor, rows])
-    if len(factor) <= 2 * factor.shape[1]:
-        return factor
-    order = np.argsort(-abs(factor).max(axis=1), kind="stable")
-    return np.linalg.qr(factor[order], mode="r")
 
 
 def _eigenvalues(matrix):

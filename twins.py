@@ -8,7 +8,7 @@ that is nonzero at the network is nonzero at almost all of its twins, and
 
 The twin has well-conditioned weights and inputs of size one, so that its numerical rank is easy to see. If the network
 itself shows as many nonzero eigenvalues, none can hide below rounding. Entries that are zero stay zero, constant inputs
-stay constant, equal ones equal, and the units that are off stay off.
+stay constant, equal ones equal, and the units that are off stay off. Frozen weights (`only=`) stay what they are.
 """
 
 import functools
@@ -19,33 +19,25 @@ import numpy as np
 
 import losses
 from frozen import UnfreezableError, decides, frozen
+from problem import Problem
 
 _LARGE = 1e11  # operations: above this a Gaussian matrix takes the place of one with chosen singular values
 
 
 class Twin(NamedTuple):
-    """What the Hessians' functions take for a network and for its twin. They are compiled once for both."""
+    """A network and its twin, in the form that one compilation serves."""
 
-    loss: object
-    apply_fn: object
-    itself: list  # pairs (inputs, targets) of the network's batches, as `loss` and `apply_fn` take them
-    params: object  # of the twin
-    batches: list | None  # the same for the twin's batches; None if there is no twin
+    itself: Problem
+    other: Problem | None  # None if there is no twin
     why_none: str  # the reason for that
 
 
-def twin(loss, apply_fn, params, batches):
-    """Return the Twin of a network.
-
-    Args:
-        loss, apply_fn: as `premises.pure` returns them.
-        params: pytree of float64 arrays.
-        batches: pairs of NumPy arrays (inputs (n, d), targets (n, K)).
-    """
+def twin(problem):
+    """Return the Twin of a Problem. A penalty gets its own: `twin(problem.penalty)` has the same weights."""
+    loss, apply_fn, params, batches = problem[:4]
     inputs, targets = batches[0]
     outputs = jax.eval_shape(apply_fn, params, inputs)
-    # The losses of `losses` are analytic, whatever comparisons keep them from overflowing.
-    wrap_loss = not losses.has_root(loss) and decides(loss, outputs, targets)
+    wrap_loss = not losses.is_analytic(loss) and decides(loss, outputs, targets)
     wrap_network = decides(apply_fn, params, inputs)
 
     def wrapped(new, given):
@@ -56,18 +48,20 @@ def twin(loss, apply_fn, params, batches):
 
     new_loss = _frozen_loss(loss) if wrap_loss else loss
     new_apply = _frozen_network(apply_fn) if wrap_network else apply_fn
-    itself = [wrapped(batch, batch) for batch in batches]
+    itself = problem._replace(
+        loss=new_loss, apply_fn=new_apply, batches=[wrapped(batch, batch) for batch in batches], penalty=None
+    )
     try:
-        jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself[0])
+        jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself.batches[0])
     except UnfreezableError as reason:
-        return Twin(loss, apply_fn, batches, params, None, str(reason))
+        return Twin(problem._replace(penalty=None), None, str(reason))
     generator = np.random.default_rng(0)
-    new_params = jax.tree.map(lambda leaf: _weights(generator, np.asarray(leaf)), params)
-    ends = np.cumsum([len(inputs) for inputs, _ in batches])[:-1]
-    new_inputs = np.split(_inputs(generator, np.concatenate([inputs for inputs, _ in batches])), ends)
-    new = [(x, _targets(generator, batch[1])) for x, batch in zip(new_inputs, batches, strict=True)]
+    new_params = jax.tree.map(lambda leaf: _weights(generator, leaf), params)
+    new_inputs = _data(generator, [inputs for inputs, _ in batches])
+    new_targets = [jax.tree.map(lambda y: _target(generator, y), targets) for _, targets in batches]
+    new = zip(new_inputs, new_targets, strict=True)
     others = [wrapped(*pair) for pair in zip(new, batches, strict=True)]
-    return Twin(new_loss, new_apply, itself, new_params, others, "")
+    return Twin(itself, itself._replace(scale=1.0, params=new_params, batches=others), "")
 
 
 @functools.lru_cache(maxsize=256)
@@ -96,8 +90,25 @@ def _weights(generator, array):
     return _masked(generator, array) / np.sqrt(max(1, array.size // array.shape[-1]))
 
 
+def _data(generator, batches):
+    """Return random inputs for those of all batches, drawn together for every array of their trees."""
+    leaves = [jax.tree.leaves(inputs) for inputs in batches]
+    if not leaves[0]:
+        return batches
+    if len({tuple(leaf.shape[1:] for leaf in each) for each in leaves}) > 1:  # such as texts of several lengths
+        return [_data(generator, [inputs])[0] for inputs in batches]
+    ends = np.cumsum([len(each[0]) for each in leaves])[:-1]
+    new = [np.split(_inputs(generator, np.concatenate(column)), ends) for column in zip(*leaves, strict=True)]
+    return [jax.tree.unflatten(jax.tree.structure(batches[0]), each) for each in zip(*new, strict=True)]
+
+
 def _inputs(generator, array):
-    """Return random inputs of size 1. Zeros stay zeros, constants constants, and equal columns equal."""
+    """Return random inputs of size 1. Zeros stay zeros, constants constants, and equal columns equal.
+
+    Integers stay what they are, such as tokens, and so do arrays of zeros and ones, such as masks.
+    """
+    if not np.issubdtype(array.dtype, np.floating) or ((array == 0) | (array == 1)).all():
+        return array
     if array.ndim != 2:
         return _masked(generator, array)
     constant = (array == array[0]).all(axis=0) & (len(array) > 1)
@@ -110,8 +121,10 @@ def _inputs(generator, array):
     return new if first is None else new[:, first]
 
 
-def _targets(generator, array):
-    """Return random targets with the signs of the given ones: classes and probabilities stay what they are."""
+def _target(generator, array):
+    """Return random targets with the signs of the given ones: probabilities stay what they are, and so do integers."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
     return np.sign(array) * generator.uniform(0.5, 1.5, array.shape)
 
 

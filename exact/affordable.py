@@ -2,21 +2,23 @@
 
 import contextlib
 
-import hessians
-from exact.network_ranks import exact_ranks
-from exact.programs import is_rational, problem
+from batching import num_samples
+from exact.network_ranks import exact_ranks_of
+from exact.programs import is_rational
+from matvecs import num_params
+from problem import pose
 
 _RESIDUES = 2500, 3e5  # the largest p, and the largest number of parameters times samples; up to ten seconds
 _BALLS = 150, 6e3  # the same for networks with exp, tanh and their like
 
 
-def quick_ranks(loss, apply_fn, params, batches, guess=None, reduction="sum"):
+def quick_ranks(loss, apply_fn, params, batches, guess=None, reduction="sum", only=None):
     """Return the exact ranks of H_f, H_o and H_L, or None where they would take more than some ten seconds.
 
     Residues take this long at p = 2500, and balls at p = 150 with 40 samples (`exact_ranks`).
 
     Args:
-        loss, apply_fn, params, batches, guess, reduction: as in `exact_ranks`.
+        loss, apply_fn, params, batches, guess, reduction, only: as in `exact_ranks`.
 
     Returns:
         HessianTriple of ExactRank, or None. It is also None where the network has no exact form.
@@ -35,11 +37,10 @@ def quick_ranks(loss, apply_fn, params, batches, guess=None, reduction="sum"):
         >>> [rank.rank for rank in found]
         [0, 2, 2]
     """
-    batches = list(hessians.each_batch(batches))
-    this = problem(loss, apply_fn, params, batches, reduction)
-    p, samples = hessians.num_params(params), sum(len(inputs) for inputs, _ in batches)
+    problem = pose(loss, apply_fn, params, batches, reduction, only)
+    p, samples = num_params(problem.params), sum(num_samples(inputs) for inputs, _ in problem.batches)
     with contextlib.suppress(ValueError):  # UndecidedError is one, and what `exact_ranks` says of functions it lacks
-        most, product = _RESIDUES if is_rational(this, 1) else _BALLS
+        most, product = _RESIDUES if is_rational(problem, 1) else _BALLS
         if p <= most and p * samples <= product:
-            return exact_ranks(loss, apply_fn, params, batches, guess, reduction=reduction)
+            return exact_ranks_of(problem, guess)
     return None

@@ -28,9 +28,10 @@ from exact.balls import BALLS, exact
 from exact.finite_field import matmul, modulo
 from exact.matrix_ranks import ExactRank, chosen_primes, odd_prime, rank_modulo
 from exact.pivots import Pivots, eliminate
-from exact.programs import fields, is_rational, one_sided, problem, products
+from exact.programs import fields, is_rational, one_sided, products
 from exact.running_errors import BOUNDED, PLAIN
 from hessians import HessianTriple
+from problem import pose
 
 _SPARE = 8  # spare probes: a sketch of size N is trusted for ranks up to N - _SPARE
 _BLOCK = 64  # probes of residues at a time, so that they fit in a processor's cache
@@ -45,7 +46,9 @@ class UndecidedError(ValueError):
     """The Hessian is not defined here: a unit sits on its kink, or a divisor is zero."""
 
 
-def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300, reduction="sum"):
+def exact_ranks(
+    loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300, reduction="sum", only=None
+):
     """Return the exact ranks of H_f, H_o and H_L, summed over batches, at these very float64 numbers.
 
     The rank modulo P is that of the sketch S = Psi^T H Psi, with N random columns in Psi. Always
@@ -56,15 +59,12 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
     Residues take a third of a second at p = 275 and six seconds at p = 2856. Balls take ten seconds at p = 275.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
-        apply_fn: F(params, inputs) -> (n, K).
-        params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+        loss, apply_fn, params, batches: as in `hessians.dense_hessians`.
         guess: HessianTriple of ints, where a closed form is known: it sets the sizes of the first sketches, no more.
         primes: odd primes below 2^31; two random ones of 31 bits by default.
         seed: of the default primes and the probes.
         digits: of the balls, at least. They are taken if the network or the loss contains exp, tanh or their like.
-        reduction: what the loss does over the samples of a batch, 'sum' or 'mean'.
+        reduction, only: as in `hessians.dense_hessians`.
 
     Returns:
         HessianTriple of ExactRank. Each says what vouches for it: primes, or digits and a gap in digits.
@@ -92,9 +92,14 @@ def exact_ranks(loss, apply_fn, params, batches, guess=None, primes=None, seed=0
         >>> found.functional.rank, found.outer.rank, found.loss.rank
         (0, 2, 2)
     """
+    problem = pose(loss, apply_fn, params, batches, reduction, only)
+    return exact_ranks_of(problem, guess, primes, seed, digits)
+
+
+def exact_ranks_of(this, guess=None, primes=None, seed=0, digits=300):
+    """Return the exact ranks of a `problem.Problem`. Arguments and errors as in `exact_ranks`."""
     primes, digits = chosen_primes(primes, seed), checks.integer("digits", digits, minimum=50)
-    this = problem(loss, apply_fn, params, batches, reduction)
-    p = hessians.num_params(params)
+    p = hessians.num_params(this.params)
     starts = [size + 2 * _SPARE for size in guess or (512 - 2 * _SPARE,) * 3]
     if not is_rational(this, _BLOCK):
         try:
@@ -113,7 +118,7 @@ def exact_hessians(loss, apply_fn, params, batches, prime):
     their like is refused with a ValueError.
     """
     hessians.check_memory(hessians.num_params(params), matrices=5)
-    ring = _modular(odd_prime(prime), problem(loss, apply_fn, params, batches))
+    ring = _modular(odd_prime(prime), pose(loss, apply_fn, params, batches))
     try:
         return HessianTriple(*_three(ring, np.eye(hessians.num_params(params), dtype=np.int64)))
     except IrrationalError as error:

@@ -1,7 +1,6 @@
 """Products with H_f and H_o in exact arithmetic: traced once, carried out by the interpreter."""
 
 import functools
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,31 +13,11 @@ from matvecs import functional_matvec, linearized, outer_matvec
 _APART = 1e-4  # how far the nearby weights are, relative to the largest of their array
 
 
-class Problem(NamedTuple):
-    """A network with its loss, its weights and its data."""
-
-    loss: object
-    apply_fn: object
-    params: object  # pytree of float64 arrays
-    batches: list  # pairs of NumPy arrays
-
-
-def problem(loss, apply_fn, params, batches, reduction="sum"):
-    """Return a Problem.
-
-    Raises:
-        TypeError, ValueError: for arrays, functions and batches as in `hessians.dense_hessians`.
-    """
-    batches = list(hessians.each_batch(batches))
-    loss, apply_fn = hessians.checked(loss, apply_fn, params, batches, reduction)
-    return Problem(loss, apply_fn, jax.tree.map(np.asarray, params), batches)
-
-
 def products(this, fields, probes, block, direction=0):
     """Return H_f v and H_o v for probes v, summed over the batches.
 
     Args:
-        this: Problem.
+        this: `problem.Problem`.
         fields: the arithmetics, `arithmetic.Fields`.
         probes: Number of shape (N, p), without order.
         block: how many probes are carried through the network at once.
@@ -93,7 +72,8 @@ def one_sided(this, fields, probes, direction):
 def _arguments(this, fields, inputs, targets, direction):
     nearby = _nearby(this.params, direction)
     weights = zip(*map(jax.tree.leaves, (this.params, nearby)), strict=True)
-    return [*(_number(fields, x, y) for x, y in weights), fields.exact(inputs), fields.exact(targets)]
+    data = [fields.exact(x) if np.issubdtype(x.dtype, np.floating) else x for x in jax.tree.leaves((inputs, targets))]
+    return [*(_number(fields, x, y) for x, y in weights), *data]
 
 
 def _number(fields, x, near):
@@ -113,9 +93,8 @@ def _nearby(params, direction):
 
 def _program(this, function, inputs, targets, block):
     """Return the jaxpr of a function of (loss, apply_fn, params, inputs, targets, vectors (block, p))."""
-    leaves, tree = jax.tree.flatten(this.params)
-    vectors = block, hessians.num_params(this.params)
-    shapes = tuple(np.shape(x) for x in leaves), inputs.shape, targets.shape, vectors
+    leaves, tree = jax.tree.flatten((this.params, inputs, targets))
+    shapes = *((x.shape, x.dtype) for x in leaves), ((block, hessians.num_params(this.params)), np.dtype(float))
     try:
         return _traced(function, this.loss, this.apply_fn, tree, shapes)
     except AssertionError as error:
@@ -128,10 +107,8 @@ def _program(this, function, inputs, targets, block):
 @functools.lru_cache(maxsize=64)
 def _traced(function, loss, apply_fn, tree, shapes):
     """Trace once for all networks of one shape."""
-    weights, *others = shapes
-    shape = lambda size: jax.ShapeDtypeStruct(size, float)
-    params = jax.tree.unflatten(tree, map(shape, weights))
-    return jax.make_jaxpr(functools.partial(function, loss, apply_fn))(params, *map(shape, others))
+    *leaves, vectors = (jax.ShapeDtypeStruct(*each) for each in shapes)
+    return jax.make_jaxpr(functools.partial(function, loss, apply_fn))(*jax.tree.unflatten(tree, leaves), vectors)
 
 
 def _hessian_products(loss, apply_fn, params, inputs, targets, vectors):
@@ -143,7 +120,7 @@ def _smooth_parts(loss, apply_fn, params, inputs, targets, vectors):
     outputs, jacobian, _ = linearized(apply_fn, params, inputs)
     value, slope = jax.value_and_grad(loss)(outputs, targets)
     products = _hessian_products(loss, apply_fn, params, inputs, targets, vectors)
-    return [outputs, value, slope, jax.vmap(jacobian)(vectors), *products]
+    return jax.tree.leaves([outputs, value, slope, jax.vmap(jacobian)(vectors), *products])
 
 
 def fields(entry, order, near):

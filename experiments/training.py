@@ -9,8 +9,8 @@ import numpy as np
 import optax
 
 import checks
-import hessians
 import losses
+from problem import pose
 from ranks import dense_ranks
 
 
@@ -52,8 +52,7 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     if not keep or keep[-1] > steps:
         raise ValueError(f"keep needs steps between 0 and {steps}, got {keep}")
     checks.memory(32 * steps, f"the losses and gradients of {steps} steps are recorded", "Choose fewer steps")
-    batches = list(hessians.each_batch(batches))
-    loss, apply_fn = hessians.checked(loss, apply_fn, params, batches)
+    loss, apply_fn, params, batches, _, _ = pose(loss, apply_fn, params, batches)
     record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)
     state, kept, step = (params, optimizer.init(params)), {}, 0
     for stop in [*keep, steps + 1]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 import checks
+from batching import each_batch
 from counting import default_rtol
 from exact.finite_field import matmul, residues
 from exact.matrix_ranks import random_primes, rank_modulo
-from hessians import each_batch
 from linear_networks.general_position import NotGenericError
 from linear_networks.powers_of_two import exponents
 

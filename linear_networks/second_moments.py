@@ -6,8 +6,8 @@ import itertools
 import numpy as np
 
 import checks
+from batching import each_batch
 from counting import default_rtol
-from hessians import each_batch
 from linear_networks.data_factor import check_batch
 from linear_networks.powers_of_two import SMALLEST, exponents, normalized
 

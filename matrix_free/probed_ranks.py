@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 
 import checks
-import hessians
 import losses
-from grades import against_bound, against_twin, has_cliff
-from hessians import HessianTriple
-from matrix_free.operators import Setting, check_derivatives, operator, prepared
+from grades import graded
+from hessians import HessianTriple, WithPenalty
+from matrix_free.operators import check_derivatives, operator
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
-from matvecs import factor_matvec, functional_matvec, loss_matvec, outer_matvec
+from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params, outer_matvec
+from problem import pose
 from ranks import NotSymmetricError, numerical_rank, singular_rank
 from twins import twin
 
@@ -112,7 +112,18 @@ def factor_rank(factor, p, guess, key, mesh=None):
 
 
 def sketched_ranks(
-    loss, apply_fn, params, batches, guess=None, key=None, mesh=None, near_minimum=False, reduction="sum", bound=None
+    loss,
+    apply_fn,
+    params,
+    batches,
+    guess=None,
+    key=None,
+    mesh=None,
+    near_minimum=False,
+    reduction="sum",
+    bound=None,
+    only=None,
+    penalty=None,
 ):
     """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix, with their grades.
 
@@ -123,17 +134,14 @@ def sketched_ranks(
     bound takes their place.
 
     Args:
-        loss: ell(predictions (n, K), targets (n, K)) -> scalar.
-        apply_fn: F(params, inputs) -> (n, K).
-        params: pytree of float64 arrays, p numbers in all.
-        batches: pairs (inputs (n, d), targets (n, K)), float64: a list or a loader.
+        loss, apply_fn, params, batches: as in `hessians.dense_hessians`.
         guess: HessianTriple of ints, where a closed form is known.
         key: `jax.random` key of the probes, by default that of seed 0.
         mesh: as in `sketched_rank`.
-        near_minimum, reduction, bound: as in `ranks.dense_ranks`.
+        near_minimum, reduction, bound, only, penalty: as in `ranks.dense_ranks`.
 
     Returns:
-        HessianTriple of NumericalRank.
+        HessianTriple of NumericalRank, with a penalty WithPenalty.
 
     Raises:
         TypeError, ValueError, MemoryError: as in `matrix_free.loss_operator` and `sketched_rank`.
@@ -157,38 +165,44 @@ def sketched_ranks(
         ([12, 40, 48], [12, 40, 48])
     """
     near_minimum = checks.boolean("near_minimum", near_minimum)
-    setting = prepared(loss, apply_fn, params, batches, reduction)
-    key = jax.random.key(0) if key is None else key
-    pair = twin(setting.loss, setting.apply_fn, setting.params, setting.batches)
-    own = Setting(pair.loss, pair.apply_fn, setting.params, pair.itself, setting.scale)
-    check_derivatives(setting, own)
-    found = _three(own, guess or HessianTriple(None, None, None), key, mesh, near_minimum)
-    if bound is not None:
-        return HessianTriple(*(against_bound(one, most) for one, most in zip(found, bound, strict=True)))
-    other, why_none = HessianTriple(None, None, None), pair.why_none
-    if pair.batches and any(map(has_cliff, found)):
-        expected = HessianTriple(*(one.rank for one in found))
-        try:
-            other = _three(Setting(pair.loss, pair.apply_fn, pair.params, pair.batches), expected, key, mesh)
-        except ValueError:  # some functions have no values at random arguments
-            why_none = "with other weights and data the Hessian is not finite"
-    return HessianTriple(*(against_twin(one, two, why_none) for one, two in zip(found, other, strict=True)))
+    problem = pose(loss, apply_fn, params, batches, reduction, only, penalty)
+    key, p = jax.random.key(0) if key is None else key, num_params(problem.params)
+    pair, of_penalty = twin(problem), twin(problem.penalty) if penalty else None
+    check_derivatives(problem, pair.itself)
+    if penalty:
+        check_derivatives(problem.penalty, of_penalty.itself)
+    guess = guess or HessianTriple(None, None, None)
+    if penalty:
+        guess = WithPenalty(*guess[:2], p, p, guess[2])
+    found = _sketched(pair.itself, of_penalty and of_penalty.itself, guess, key, mesh, near_minimum)
+
+    def of_twin():
+        expected = type(found)(*(one.rank for one in found))
+        return _sketched(pair.other, of_penalty and of_penalty.other, expected, key, mesh)
+
+    return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
 
 
-def _three(setting, guess, key, mesh, near_minimum=False):
-    p = hessians.num_params(setting.params)
-    total = sketched_rank(operator(loss_matvec, setting), p, guess.loss, key, mesh)
-    largest = float(abs(total.spectrum[0]))
-    if losses.has_root(setting.loss):
-        outer = factor_rank(operator(factor_matvec, setting), p, guess.outer, key, mesh)
+def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False):
+    """Return the HessianTriple, or WithPenalty, of the NumericalRank of a network, without grades."""
+    p, total = num_params(problem.params), operator(loss_matvec, problem)
+    rank = lambda matvec, name, scale=0.0: sketched_rank(matvec, p, getattr(guess, name), key, mesh, scale)
+    loss = rank(total, "without" if of_penalty else "loss")
+    largest = float(abs(loss.spectrum[0]))
+    if losses.has_root(problem.loss):
+        outer = factor_rank(operator(factor_matvec, problem), p, guess.outer, key, mesh)
     else:
-        outer = sketched_rank(operator(outer_matvec, setting), p, guess.outer, key, mesh)
-    functional = operator(functional_matvec, setting), p, guess.functional, key, mesh
+        outer = rank(operator(outer_matvec, problem), "outer")
+    multiply = operator(functional_matvec, problem)
     try:
-        functional = sketched_rank(*functional, scale=largest if near_minimum else 0.0)
+        functional = rank(multiply, "functional", largest if near_minimum else 0.0)
     except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
-        functional = sketched_rank(*functional, scale=largest)
-    return HessianTriple(functional, outer, total)
+        functional = rank(multiply, "functional", largest)
+    if of_penalty is None:
+        return HessianTriple(functional, outer, loss)
+    added = operator(loss_matvec, of_penalty)
+    whole = rank(lambda vectors: total(vectors) + added(vectors), "loss")
+    return WithPenalty(functional, outer, whole, rank(added, "penalty"), loss)
 
 
 def _sizes(p, guess):

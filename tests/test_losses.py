@@ -60,7 +60,7 @@ def test_cross_entropy_of_one_output_is_refused():
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh' as loss_name"):
+    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh', 'nll', 'bce', 'huber', 'gaussian' as loss_name"):
         get_loss("hinge")
 
 
@@ -91,6 +91,6 @@ def test_an_unknown_root():
     assert has_root(get_loss("mse"))
     assert not has_root(jnp.sum)
     with pytest.raises(
-        ValueError, match=r"root of .*sum.* known, only those of losses.squared, cross_entropy, log_cosh"
+        ValueError, match=r"root of .*sum.* known, only those of losses.squared, cross_entropy, class_entropy"
     ):
         curvature_root(jnp.sum)

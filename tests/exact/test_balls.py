@@ -15,10 +15,11 @@ from architectures import ACTIVATIONS, fully_connected
 from exact.arithmetic import Number
 from exact.balls import BALLS, FUNCTIONS, digits_reached, exact
 from exact.interpreter import interpret
-from exact.programs import fields, problem, products
+from exact.programs import fields, products
 from hessians import dense_hessians
 from initializers import get_init
 from losses import LOSSES, get_loss
+from problem import pose
 from tests.oracles import high_precision
 
 BALL_DIGITS, ORACLE_DIGITS = 80, 60
@@ -68,7 +69,7 @@ def oracle_hessians(activation, bias, loss_name):
 
 def whole_matrices(loss, apply_fn, params, inputs, targets):
     """Return H_f, H_o and H_L in balls, from the products with all unit vectors."""
-    this = problem(loss, apply_fn, params, [(inputs, targets)])
+    this = pose(loss, apply_fn, params, [(inputs, targets)])
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     met = fields(BALLS, BALLS, BALLS)
     (functional,), (outer,) = products(this, met, Number((exact(np.eye(size)),)), 32)

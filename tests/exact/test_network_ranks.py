@@ -178,8 +178,8 @@ def test_matrices_modulo_a_prime_need_fractions(activation, loss_name):
 def test_bad_arrays():
     apply_fn, params = glorot_network("linear")
     inputs, targets = images("digits")
-    with pytest.raises(TypeError, match="inputs must be float64, got float32"):
-        exact_ranks(squared, apply_fn, params, [(inputs.astype(np.float32), targets)])
+    with pytest.raises(TypeError, match=r"params must be float64, got float32: make params\[0\] again"):
+        exact_ranks(squared, apply_fn, [w.astype(np.float32) for w in params], [(inputs, targets)])
     with pytest.raises(ValueError, match="params must be finite, but 1 of 125"):
         exact_ranks(squared, apply_fn, [params[0].at[0, 0].set(np.nan), *params[1:]], [(inputs, targets)])
     with pytest.raises(ValueError, match="params must be finite, but 1 of 125"):
