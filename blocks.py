@@ -103,8 +103,8 @@ def blocks_of(places, ranks, norms):
 
 def _signs(rank, size):
     """Return the Signs of a block of so many rows. Its NumericalRank may hold fewer eigenvalues, the others being 0."""
-    positive = int((rank.spectrum[: rank.rank] > 0).sum())
-    return Signs(positive, rank.rank - positive, size - rank.rank)
+    negative = int((rank.spectrum[: rank.rank] < 0).sum())
+    return Signs(rank.rank - negative, negative, size - rank.rank)
 
 
 def _block(three, where):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+import checks
 import losses
 from batching import num_samples, part
 
@@ -85,7 +86,15 @@ def check_sum(loss, apply_fn, params, inputs, targets):
                 f"the network's outputs{jax.tree_util.keystr(path)} have shape {leaf.shape} for {n} samples; the "
                 "sample axis must be in front, so that batches can be added up"
             )
-    whole, halves, total, parts = jax.tree.map(np.asarray, _parts(loss, apply_fn, nearby, inputs, targets))
+    try:
+        found = _parts(loss, apply_fn, nearby, inputs, targets)
+    except (TypeError, ValueError) as error:
+        shapes = checks.shapes(jax.eval_shape(apply_fn, nearby, inputs)), checks.shapes(targets)
+        raise ValueError(
+            f"the network or the loss fails on half a batch, so that batches cannot be added up: {error}. Predictions "
+            f"are {shapes[0]}, targets {shapes[1]}, which a loss may spread by mistake"
+        ) from error
+    whole, halves, total, parts = jax.tree.map(np.asarray, found)
     if not np.isfinite(total) or not np.isfinite(parts).all():
         return  # others speak of this
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(halves), strict=True):

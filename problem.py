@@ -1,6 +1,6 @@
 """A network with its loss, weights and data, checked once, in the form that all functions here take."""
 
-import math
+import contextlib
 from typing import NamedTuple
 
 import jax
@@ -69,8 +69,8 @@ def check_batch(loss, apply_fn, params, inputs, targets):
     """Check one batch: finite, outputs in float64, and a loss that is one number.
 
     Returns:
-        bool, whether predictions and targets are of shapes that broadcast to a third one. In most cases a loss then
-        compares every sample with every other by mistake.
+        bool, whether predictions and targets have different shapes that broadcast. A loss may then compare samples with
+        one another by mistake, as for (n, 1) and (n,).
 
     Raises:
         TypeError, ValueError: as in `pose`.
@@ -88,13 +88,12 @@ def check_batch(loss, apply_fn, params, inputs, targets):
 
 def _broadcast(predictions, targets):
     shapes = [getattr(each, "shape", None) for each in (predictions, targets)]
-    if None in shapes:
+    if None in shapes or shapes[0] == shapes[1]:
         return False
-    try:
-        together = np.broadcast_shapes(*shapes)
-    except ValueError:
-        return False
-    return math.prod(together) > max(map(math.prod, shapes))
+    with contextlib.suppress(ValueError):
+        np.broadcast_shapes(*shapes)
+        return True
+    return False
 
 
 def _in_parts(apply_fn, params, batches):

@@ -14,6 +14,8 @@ The paper's theorems are the ranks of H_o, H_f and H_L in general position, with
 the rest was derived. Exact ranks over a thousand random settings judge all of it (tests/closed_forms).
 """
 
+import itertools
+
 import checks
 from hessians import HessianTriple
 from losses import NULL_DIRECTIONS
@@ -119,6 +121,26 @@ def linear_ranks(r, classes, units, loss_name="mse", residual_rank=None):
         outer=outer_rank(*symbols),
         loss=loss_rank(*symbols, residual_rank),
     )
+
+
+def layer_ranks(r, classes, units, loss_name="mse"):
+    """Return the ranks of the diagonal blocks of H_o, layer by layer, for a linear network without biases.
+
+        rank(W_L .. W_{l+1}) rank(W_{l-1} .. W_1 X) = min(m_l, ..., m_{L-1}, K) min(r, m_1, ..., m_{l-1})
+
+    The block is the Kronecker product of (W_L .. W_{l+1})^T (W_L .. W_{l+1}) and the covariance of W_{l-1} .. W_1 x.
+    The second form is for weights in general position. The blocks of H_f are zero, and those of H_L are those of H_o.
+    The arguments are those of `linear_ranks`, and the result is a list of ints.
+
+    Example:
+        >>> from closed_forms import layer_ranks
+        >>> layer_ranks(r=25, classes=10, units=[5, 10])
+        [125, 50, 50]
+    """
+    r, outputs, units = _symbols(r, classes, units, loss_name)
+    before = itertools.accumulate([r, *units], min)
+    after = list(itertools.accumulate([outputs, *units[::-1]], min))[::-1]
+    return [one * other for one, other in zip(before, after, strict=True)]
 
 
 def biased_ranks(r, classes, units, loss_name="mse", residual_rank=None, balanced=False):

@@ -7,6 +7,7 @@
 from figures.diagrams import draw_loop, draw_pieces
 from figures.distributions import plot_shape, plot_truncation
 from figures.images import show_images
+from figures.layers import layer_table, plot_layers
 from figures.matrices import plot_blocks, plot_reduction
 from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
 from figures.rank_tables import certificate_table, exact_table, rank_list, rank_table, spread_table, summary
@@ -34,12 +35,14 @@ __all__ = [
     "grade_table",
     "inertia_table",
     "judgement_table",
+    "layer_table",
     "negatives_table",
     "plot_agreement",
     "plot_blocks",
     "plot_costs",
     "plot_exact_spectrum",
     "plot_judgement",
+    "plot_layers",
     "plot_negatives",
     "plot_reduction",
     "plot_shape",

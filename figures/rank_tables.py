@@ -8,14 +8,14 @@ from exact import ExactRank
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
 from grades import proved
-from hessians import SYMBOLS, HessianTriple
+from hessians import SYMBOLS, HessianTriple, WithPenalty
 
 
 def rank_list(measured, data_rank=None):
     """Return the numerical ranks with their gaps and grades, a line each, and why those that are open are.
 
     Args:
-        measured: HessianTriple of NumericalRank, or of None for a matrix to be left out.
+        measured: HessianTriple of NumericalRank, or of None for a matrix to be left out, or WithPenalty.
         data_rank: NumericalRank of the inputs X (n, d), from their singular values (`ranks.singular_rank`), for a first
             line. With biases, of the inputs less their mean.
 
@@ -34,18 +34,19 @@ def rank_list(measured, data_rank=None):
            at the network
     """
     rows = [] if data_rank is None else [("X", "rank(X), r", data_rank)]
-    rows += [
-        (symbol, f"rank({symbol})", found) for symbol, found in zip(SYMBOLS, measured, strict=True) if found is not None
-    ]
-    lines = [f"{name:<14} = {found.rank:>8,}   gap {found.gap:>5.0e}   {found.grade}" for _, name, found in rows]
-    return "\n".join([*lines, *_why_open([(symbol, found) for symbol, _, found in rows])])
+    three, others = _divided(measured)
+    named = [*zip(SYMBOLS, three, strict=True), *others]
+    rows += [(symbol, f"rank({symbol})", found) for symbol, found in named if found is not None]
+    width = max(14, *(len(name) for _, name, _ in rows))
+    lines = [f"{name:<{width}} = {found.rank:>8,}   gap {found.gap:>5.0e}   {found.grade}" for _, name, found in rows]
+    return "\n".join([*lines, *why_open([(symbol, found) for symbol, _, found in rows])])
 
 
 def rank_table(measured, predicted, heading="closed form", data_rank=None, exact_data_rank=None, exact=None):
     """Return a text table of measured beside predicted ranks, with their grades, and why those that are open are.
 
     Args:
-        measured: HessianTriple of NumericalRank.
+        measured: HessianTriple of NumericalRank, or WithPenalty. The predicted ranks are those without the penalty.
         predicted: HessianTriple of int.
         heading: what the predicted ranks are.
         data_rank: NumericalRank of the inputs (`ranks.singular_rank`), the r of the closed forms, for a first row. If
@@ -86,7 +87,9 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     exact = exact or HessianTriple(None, None, None)
     data_exact = None if exact_data_rank is None else ExactRank(checks.integer("exact_data_rank", exact_data_rank, 0))
     rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, "")]
-    rows += zip(SYMBOLS, TEXT_NAMES, measured, exact, predicted, strict=True)
+    three, others = _divided(measured)
+    rows += zip(SYMBOLS, TEXT_NAMES, three, exact, predicted, strict=True)
+    rows += [(name, name, found, None, "") for name, found in others]
     graded = []
     for symbol, name, found, truth, bound in rows:
         best = found if truth is None else proved(found, truth)
@@ -96,10 +99,18 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
         lines.append(
             f"{name:<24}{found.rank:>15}{shown:>{true}}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{best.grade:>9}"
         )
-    return "\n".join([*lines, *_why_open(graded), *_about_data(data_rank, exact_data_rank)])
+    return "\n".join([*lines, *why_open(graded), *_about_data(data_rank, exact_data_rank)])
 
 
-def _why_open(graded):
+def _divided(measured):
+    """Return the HessianTriple without a penalty, and pairs of a name and a value for what a penalty adds."""
+    if not isinstance(measured, WithPenalty):
+        return measured, []
+    three = HessianTriple(measured.functional, measured.outer, measured.without)
+    return three, [("penalty", measured.penalty), ("H_L + penalty", measured.loss)]
+
+
+def why_open(graded):
     """Return a sentence for every reason for which ranks are open.
 
     Args:

@@ -1,6 +1,7 @@
 """The blocks of Hessians that are known by their products only, layer by layer."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import losses
@@ -89,15 +90,15 @@ def _all_blocks(problem, places, key):
     functional, outer, total = ranks
     if losses.has_root(problem.loss):
         factor = operator(factor_matvec, problem)
-        outer = [_of_factor(factor, p, where, one.rank, key) for one, where in zip(outer, places.values(), strict=True)]
+        outer = [_of_factor(factor, p, where, one, key) for one, where in zip(outer, places.values(), strict=True)]
     return list(zip(functional, outer, total, strict=True)), norms
 
 
-def _of_factor(factor, p, where, guess, key):
-    """Return the NumericalRank of a layer's block of H_o = A^T A, of which A is known."""
-    whole = lambda vectors: jax.numpy.zeros((len(vectors), p)).at[:, where].set(vectors)
-    found = factor_rank(lambda vectors: factor(whole(vectors)), len(where), guess, key)
-    return found._replace(spectrum=found.spectrum**2, threshold=found.threshold**2)
+def _of_factor(factor, p, where, found, key):
+    """Return the NumericalRank of a layer's block of H_o = A^T A with the rank and the gap of its factor."""
+    whole = lambda vectors: jnp.zeros((len(vectors), p)).at[:, where].set(vectors)
+    by_factor = factor_rank(lambda vectors: factor(whole(vectors)), len(where), found.rank, key)
+    return found._replace(rank=by_factor.rank, gap=by_factor.gap)
 
 
 def _blocks(matvec, p, places, key):

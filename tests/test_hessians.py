@@ -231,7 +231,7 @@ def test_bad_arrays():
         outer_prod(loss, apply_fn, single, inputs, targets)
     with pytest.raises(TypeError, match="the network's outputs must be float64, got float32"):
         functional_hessian(loss, lambda w, x: apply_fn(w, x).astype(np.float32), params, inputs, targets)
-    with pytest.raises(TypeError, match="the data must be arrays of numbers, .* got a ndarray of shape"):
+    with pytest.raises(TypeError, match=r"the data must be arrays of numbers, .* got a ndarray of shape"):
         loss_hessian(of_params(loss, apply_fn), params, inputs, np.full(targets.shape, "cat"))
     poisoned = [params[0].at[1, 2].set(jnp.nan), *params[1:]]
     with pytest.raises(ValueError, match=r"params must be finite, but 1 of 20 entries of an array of shape \(5, 4\)"):

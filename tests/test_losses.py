@@ -2,9 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
-from losses import LOSSES, curvature_root, get_loss, has_root, of_params
+from losses import LOSSES, MORE_LOSSES, curvature_root, get_loss, has_root, of_params
 
 RNG = np.random.default_rng(0)
 PREDICTIONS = RNG.normal(size=(4, 3))
@@ -60,7 +61,8 @@ def test_cross_entropy_of_one_output_is_refused():
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of 'mse', 'cross', 'cosh', 'nll', 'bce', 'huber', 'gaussian' as loss_name"):
+    names = "'mse', 'cross', 'cosh', 'nll', 'bce', 'huber', 'gaussian'"
+    with pytest.raises(ValueError, match=f"unknown loss 'hinge'; choose one of {names} as loss_name"):
         get_loss("hinge")
 
 
@@ -94,3 +96,58 @@ def test_an_unknown_root():
         ValueError, match=r"root of .*sum.* known, only those of losses.squared, cross_entropy, class_entropy"
     ):
         curvature_root(jnp.sum)
+
+
+OUTPUTS = RNG.normal(size=(6, 4))
+LABELS = np.array([0, 3, 1, -100, 2, 2])
+MORE = {  # targets, and the same loss by PyTorch
+    "nll": (LABELS, lambda f, y: torch.nn.functional.cross_entropy(f, y, reduction="sum")),
+    "bce": (
+        RNG.random((6, 4)),
+        lambda f, y: torch.nn.functional.binary_cross_entropy_with_logits(f, y, reduction="sum"),
+    ),
+    "huber": (2 * RNG.normal(size=(6, 4)), lambda f, y: torch.nn.functional.huber_loss(f, y, reduction="sum")),
+    "gaussian": (
+        RNG.normal(size=(6, 2)),
+        lambda f, y: torch.nn.functional.gaussian_nll_loss(f[:, :2], y, f[:, 2:].exp(), eps=0, reduction="sum"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MORE_LOSSES)
+def test_value_slope_and_curvature_are_those_of_pytorch(name):
+    targets, reference = MORE[name]
+    loss, theirs = get_loss(name), lambda f: reference(f, torch.tensor(targets))
+    outputs = torch.tensor(OUTPUTS, requires_grad=True)
+    np.testing.assert_allclose(loss(OUTPUTS, targets), theirs(outputs).detach(), rtol=1e-13)
+    slope = torch.autograd.grad(theirs(outputs), outputs)[0]
+    np.testing.assert_allclose(jax.grad(loss)(OUTPUTS, targets), slope, atol=1e-14)
+    curvature = torch.autograd.functional.hessian(theirs, outputs)
+    np.testing.assert_allclose(jax.hessian(loss)(OUTPUTS, targets), curvature, atol=1e-13)
+    assert has_root(loss) == (name != "gaussian")
+    if has_root(loss):
+        R = jax.jacobian(lambda v: curvature_root(loss)(OUTPUTS, targets, v))(jnp.zeros((6, 4))).reshape(24, 24)
+        np.testing.assert_allclose(R.T @ R, curvature.reshape(24, 24), atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "targets", "slope", "curvature"),
+    [
+        # 1 - sigmoid(50) = exp(-50) / (1 + exp(-50)), which a difference of float64 numbers would make 0
+        ("bce", np.array([[50.0]]), np.array([[1.0]]), -np.exp(-50), np.exp(-50)),
+        ("nll", np.array([[50.0, 0.0]]), np.array([0]), -np.exp(-50), np.exp(-50)),
+    ],
+)
+def test_derivatives_of_saturated_losses_keep_their_digits(name, outputs, targets, slope, curvature):
+    loss = get_loss(name)
+    np.testing.assert_allclose(jax.grad(loss)(outputs, targets).ravel()[0], slope, rtol=1e-14)
+    np.testing.assert_allclose(jax.hessian(loss)(outputs, targets).ravel()[0], curvature, rtol=1e-14)
+
+
+def test_logarithms_of_probabilities_have_the_same_likelihood():
+    logarithms = jax.nn.log_softmax(OUTPUTS)
+    np.testing.assert_allclose(get_loss("nll")(logarithms, LABELS), get_loss("nll")(OUTPUTS, LABELS), rtol=1e-14)
+
+
+def test_a_class_that_does_not_exist_makes_the_loss_nan():
+    assert np.isnan(get_loss("nll")(OUTPUTS, np.full(6, 4)))
