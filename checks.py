@@ -261,7 +261,7 @@ def _remedy(name, leaf):
     if not hasattr(leaf, "dtype"):
         return f"make an array of it, {name} = numpy.float64(...), or leave it out if it is no parameter"
     if np.issubdtype(leaf.dtype, np.integer) or leaf.dtype == bool:
-        return f"integers have no derivatives; take {name}.astype('float64'), or for classes jax.nn.one_hot({name}, K)"
+        return f"integers have no derivatives; take {name}.astype('float64'), or leave it out"
     if np.issubdtype(leaf.dtype, np.complexfloating):
         return "make the real and the imaginary parts parameters of their own"
     return f"make {name} again in float64, since a conversion would keep what {leaf.dtype} has rounded"

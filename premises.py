@@ -12,7 +12,7 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
+from jax.extend import core, source_info_util
 
 import checks
 import losses
@@ -221,9 +221,11 @@ def _check_precision(jaxpr):
             _check_precision(each)
         bits = lambda atoms: [jnp.finfo(x.aval.dtype).bits for x in atoms if jnp.issubdtype(x.aval.dtype, jnp.floating)]
         if not inner and min(bits(equation.outvars), default=64) < max(bits(equation.invars), default=0) == 64:
+            place = "/".join(source_info_util.summarize(equation.source_info).split("/")[-2:])
             raise ValueError(
-                f"the network or the loss rounds numbers to {equation.outvars[0].aval.dtype} ('{equation.primitive}'), "
-                "and ranks need float64 throughout: take out the conversion, or give the layers dtype=float64"
+                f"the network or the loss rounds numbers to {equation.outvars[0].aval.dtype}, at {place}, and ranks "
+                "need float64 throughout: take out the conversion, or give the layers dtype=float64. (JAX's own "
+                "jax.nn.dot_product_attention rounds to float32: write its softmax yourself)"
             )
 
 

@@ -13,6 +13,7 @@ from hessians import SYMBOLS
 _ZERO = "the matrix is zero:\nall its blocks are 0"
 _RANGE = 1e-6  # of the colours, from the largest norm down
 _MOST_LABELS = 14  # ranks that can be written into one panel
+_MOST_NAMES = 22  # names of layers beside it; of more layers, every second one or so on has its name
 
 
 def plot_layers(found):
@@ -31,13 +32,13 @@ def plot_layers(found):
     largest = max(each.norms.max() for each in found)
     smallest = min((each.norms[each.norms > 0].min() for each in found if each.norms.any()), default=1.0)
     norm = LogNorm(max(smallest, _RANGE * largest), max(largest, 1.001 * smallest))
-    longest = max(map(len, layers))
+    labelled, longest = range(0, len(layers), -(-len(layers) // _MOST_NAMES)), max(map(len, layers))
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2 + 0.08 * longest), layout="constrained", sharey=True)
     for axis, each, name in zip(axes, found, NAMES, strict=True):
         image = axis.imshow(np.ma.masked_equal(each.norms, 0), norm=norm, cmap="cividis")
         axis.set_title(name, fontsize=11)
-        axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=8)
-        axis.set_yticks(range(len(layers)), layers, fontsize=8)
+        axis.set_xticks(labelled, [layers[place] for place in labelled], rotation=90, fontsize=8)
+        axis.set_yticks(labelled, [layers[place] for place in labelled], fontsize=8)
         axis.set_xlabel("layer $l$")
         if not each.norms.any():
             say(axis, _ZERO)

@@ -7,16 +7,15 @@ import pytest
 from exact import random_primes
 from tests.oracles.hard_networks import FAMILIES, Judgement, draw, judge, named
 
-DRAWS = 8  # of each family
-SHAPES = {"matrix-free": 1, "dense": 1}  # of each family: a new one is compiled, which takes seconds
+DRAWS = 5  # of each family
+SHAPES = 1  # of each family: a new one is compiled, which takes seconds
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("way", SHAPES)
-def test_no_trusted_rank_is_wrong(family, way):
+def test_no_trusted_rank_is_wrong(family):
     for number in range(DRAWS):
         rng = np.random.default_rng([3, number])
-        for row in judge(draw(rng, family, SHAPES[way]), rng, [way], primes=random_primes(1)):
+        for row in judge(draw(rng, family, SHAPES), rng, primes=random_primes(1)):
             assert not row.wrongly_trusted, row
 
 
@@ -24,17 +23,17 @@ def test_most_right_ranks_are_trusted():
     rows = []
     for number in range(DRAWS):
         rng = np.random.default_rng([4, number])
-        rows += judge(draw(rng, "images", 1), rng, primes=random_primes(1))
+        rows += judge(draw(rng, "images", SHAPES), rng, primes=random_primes(1))
     assert sum(row.right and row.trusted for row in rows) > 0.8 * sum(row.right for row in rows)
 
 
 def test_a_cliff_that_is_not_the_rank():
-    rows = judge(named(), np.random.default_rng(0), ["dense"], primes=random_primes(1))
-    assert [row.exact for row in rows] == [44, 10, 54]
-    dense = rows[-1]
-    assert dense.gap > 1e9
-    assert dense.measured == 45
-    assert dense.grade == "open"
+    """A deep bottleneck with large targets; its first grade was wrong."""
+    rows = judge(named(), np.random.default_rng(0), primes=random_primes(1))
+    assert [row.exact for row in rows] == [44, 10, 54] * 2
+    for row in rows[2::3]:  # H_L, dense and matrix-free
+        assert (row.measured, row.grade) == (45, "open")
+    assert rows[2].gap > 1e9
     assert not any(row.wrongly_trusted for row in rows)
 
 

@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib.metadata
+import itertools
 import re
 import sys
 import tomllib
@@ -94,8 +95,9 @@ def test_what_is_not_needed_is_not_loaded():
 
 
 def test_the_top_level_is_what_a_reader_calls_what_that_rests_on_and_the_folders():
-    called = ["architectures", "data", "dataloader", "hessians", "initializers", "losses", "ranks"]
-    rests_on = ["checks", "counting", "frozen", "grades", "matvecs", "premises", "twins"]
+    called = ["architectures", "blocks", "data", "dataloader", "hessians", "initializers", "losses", "ranks"]
+    rests_on = ["batching", "checks", "counting", "derivatives", "frozen", "grades", "matvecs", "parts", "premises"]
+    rests_on += ["problem", "sums", "twins"]
     assert sorted(called + rests_on) == TOP
     here = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.*"))}
     here = {name for name in here if not name.startswith((".", "_")) and not name.endswith(".egg-info")}
@@ -142,21 +144,38 @@ def test_the_packaging_lists_what_there_is():
     assert tool["package-dir"] == {"": "."}
 
 
-def test_every_library_that_a_module_imports_is_a_dependency():
-    first = {name.split(".")[0] for path in FILES for name in imported(path.read_text())}
-    libraries = first - set(sys.stdlib_module_names) - set(TOP) - set(FOLDERS)
+def declared(lines):
+    return {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+
+
+DECLARED = declared(PYPROJECT["project"]["dependencies"])
+OPTIONAL = declared(itertools.chain(*PYPROJECT["project"]["optional-dependencies"].values()))
+
+
+def libraries(paths):
+    """Return the distributions of other people's modules that these files import."""
+    first = {name.split(".")[0] for path in paths for name in imported(path.read_text())}
     distributions = importlib.metadata.packages_distributions()
-    needed = {distributions[library][0].lower() for library in libraries}
-    declared = {re.match(r"[\w-]+", line)[0].lower() for line in PYPROJECT["project"]["dependencies"]}
-    assert needed <= declared
+    others = first - set(sys.stdlib_module_names) - set(TOP) - set(FOLDERS)
+    return {distributions[library][0].lower() for library in others}
+
+
+def test_every_library_that_a_module_imports_is_a_dependency():
+    assert libraries(FILES) <= DECLARED | OPTIONAL
     # jaxlib is jax's other half, always of the same version
-    assert declared - needed <= {"jaxlib"}
+    assert (DECLARED | OPTIONAL) - libraries(FILES) <= {"jaxlib"}
+
+
+def test_only_adapters_import_what_is_optional():
+    assert DECLARED.isdisjoint(OPTIONAL)
+    assert OPTIONAL.isdisjoint(libraries(path for path in FILES if ROOT / "adapters" not in path.parents))
 
 
 def test_requirements_pin_every_dependency_with_a_reason():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     pinned = dict(re.match(r"([\w-]+)==([\w.]+) +# \S", line).groups() for line in lines if not line.startswith("-e"))
-    for line in PYPROJECT["project"]["dependencies"]:
+    project = PYPROJECT["project"]
+    for line in itertools.chain(project["dependencies"], *project["optional-dependencies"].values()):
         name, bound = re.fullmatch(r"([\w-]+)(?:>=([\d.]+))?", line).groups()
         assert name in pinned
         if bound:

@@ -223,7 +223,7 @@ def test_a_frozen_weight_that_changes_is_seen():
             W,
             (X, Y),
             ValueError,
-            "rounds numbers to float32 .*'convert_element_type'",
+            r"rounds numbers to float32, at tests/test_own_networks\.py:\d+",
         ),
         (squared, mlp, W, [X, Y, X], TypeError, r"each batch must be a pair .* got a ndarray of shape \(8, 4\)"),
         (squared, mlp, W, [(X, Y, X)], TypeError, "each batch must be a pair .* got a tuple of length 3"),

@@ -25,6 +25,7 @@ RNG = np.random.default_rng(0)
 INPUTS, TARGETS = RNG.standard_normal((25, 3)), RNG.standard_normal((25, 2))
 PARAMS = [RNG.standard_normal((3, 3)), RNG.standard_normal((3, 2))]
 BATCHES = [(INPUTS[rows], TARGETS[rows]) for rows in (slice(0, 10), slice(10, 20), slice(20, 25))]
+EQUAL = BATCHES[:2]  # of the same size, so that one program is compiled where the sizes do not matter
 
 
 def linear(params, inputs):
@@ -54,7 +55,7 @@ def test_what_a_function_contains_can_be_replaced(way):
     network, answers = Frozen(), []
     for layer in (np.eye(3), np.diag([1.0, 1.0, 0.0]), np.eye(3)):
         network.layer = layer
-        outer = WAYS[way](squared, network, PARAMS, BATCHES)[1]
+        outer = WAYS[way](squared, network, PARAMS, EQUAL)[1]
         answers.append(outer.rank if hasattr(outer, "rank") else np.linalg.matrix_rank(outer))
     q = 2
     assert answers == [q * (3 + 2 - q), q * (2 + 2 - q), q * (3 + 2 - q)]
@@ -136,7 +137,7 @@ def test_outputs_that_cancel_are_no_batch_normalization():
     """The product of the weights is zero but for rounding, which depends on how many samples are multiplied at once."""
     first = np.array([[0.1, 0.3], [0.7, 0.9], [1.1, 0.2]])
     second = np.linalg.svd(first @ np.diag([1.0, 1e-17]))[2].T[:, 1:]
-    found = dense_ranks(squared, linear, [first, second], [(x, y[:, :1]) for x, y in BATCHES])
+    found = dense_ranks(squared, linear, [first, second], [(x, y[:, :1]) for x, y in EQUAL])
     assert found.outer.rank > 0
 
 
@@ -185,30 +186,29 @@ def test_the_state_of_a_model_is_not_counted(name):
 # --- derivatives that are none
 
 
-def kinked(spelling):
-    """Return a relu network, one unit of which is exactly on its kink at one sample."""
-    relu = {
-        "jax.nn.relu": jax.nn.relu,
-        "maximum": lambda z: jnp.maximum(z, 0.0),
-        "where": lambda z: jnp.where(z > 0, z, 0.0),
-        "times": lambda z: z * jnp.asarray(z > 0, float),
-    }[spelling]
-    return lambda params, inputs: relu(inputs @ params[0]) @ params[1]
+RELUS = {
+    "jax.nn.relu": jax.nn.relu,
+    "maximum": lambda z: jnp.maximum(z, 0.0),
+    "where": lambda z: jnp.where(z > 0, z, 0.0),
+    "times": lambda z: z * jnp.asarray(z > 0, float),
+}
 
 
-@pytest.mark.parametrize("way", ["dense", "dense matrices", "matrix-free"])
-@pytest.mark.parametrize("spelling", ["jax.nn.relu", "maximum", "where", "times"])
-def test_a_unit_on_its_kink_is_refused_however_relu_is_spelt(spelling, way):
-    """In the last batch, so that the others do not hide it."""
+@pytest.mark.parametrize("spelling", RELUS)
+def test_a_unit_on_its_kink_is_refused_however_relu_is_spelt(spelling):
+    """In the last batch, so that the other does not hide it."""
+    network = lambda params, inputs: RELUS[spelling](inputs @ params[0]) @ params[1]
     params = [PARAMS[0].copy(), PARAMS[1]]
     params[0][:, 1] = [1.0, 1.0, 0.5]
     inputs = INPUTS.copy()
-    inputs[24] = [1.0, -2.0, 2.0]
-    batches = [*BATCHES[:2], (inputs[20:], TARGETS[20:])]
-    with pytest.raises(ValueError, match="sits on its kink, where there is no Hessian"):
-        WAYS[way](squared, kinked(spelling), params, batches)
-    params[0][:, 1] += 0.01
-    WAYS[way](squared, kinked(spelling), params, batches)  # a little aside there is one
+    inputs[19] = [1.0, -2.0, 2.0]
+    batches = [EQUAL[0], (inputs[10:20], TARGETS[10:20])]
+    aside = [PARAMS[0].copy(), PARAMS[1]]
+    aside[0][:, 1] = params[0][:, 1] + 0.01
+    for way in (dense_ranks, dense_hessians, sketched_ranks):
+        with pytest.raises(ValueError, match="sits on its kink, where there is no Hessian"):
+            way(squared, network, params, batches)
+        way(squared, network, aside, batches)  # a little aside there is one
 
 
 CUSTOM = jax.custom_vjp(lambda x: x**2)
@@ -224,16 +224,18 @@ HIDDEN = {
 @pytest.mark.parametrize("network", HIDDEN)
 def test_hidden_dependences_are_refused(network):
     with pytest.raises(ValueError, match=r"is not the derivative of .*pass what is to stay fixed as constants"):
-        dense_ranks(squared, HIDDEN[network], PARAMS, BATCHES)
+        dense_ranks(squared, HIDDEN[network], PARAMS, EQUAL)
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1e8])
-@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
-@pytest.mark.parametrize("loss_name", ["mse", "cross", "cosh"])
-def test_no_false_alarm_at_any_scale(scale, activation, loss_name):
+@pytest.mark.parametrize(
+    ("activation", "loss_name"),
+    [("linear", "mse"), ("linear", "cosh"), ("linear", "cross"), ("relu", "cross"), ("tanh", "cosh")],
+)
+def test_no_false_alarm_at_any_scale(activation, loss_name):
     """Of the data, where losses saturate and steps of 1e-5 are long."""
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name)
-    dense_hessians(loss, apply_fn, params, [(scale * inputs, targets)])
+    for scale in (1e-8, 1e8):
+        dense_hessians(loss, apply_fn, params, [(scale * inputs, targets)])
 
 
 def test_no_false_alarm_at_a_minimum():
@@ -258,8 +260,12 @@ def test_no_false_alarm_at_a_minimum():
             TARGETS,
             r"params must be float64, got a Python float: make an array of it, params\[1\] = num",
         ),
-        (PARAMS, np.arange(25), "targets must be float64, got int64: .*jax.nn.one_hot"),
-        (PARAMS, TARGETS > 0, "targets must be float64, got bool: integers have no derivatives"),
+        (
+            [np.arange(9).reshape(3, 3), PARAMS[1]],
+            TARGETS,
+            r"got int64: integers have no derivatives; take params\[0\]",
+        ),
+        ([PARAMS[0] > 0, PARAMS[1]], TARGETS, "params must be float64, got bool: integers have no derivatives"),
         ([PARAMS[0] + 0j, PARAMS[1]], TARGETS, "got complex128: make the real and the imaginary parts"),
         (
             [PARAMS[0], DatasetTorch(INPUTS, TARGETS)[0][0]],
@@ -268,7 +274,7 @@ def test_no_false_alarm_at_a_minimum():
         ),
         ([PARAMS[0].astype("float32"), PARAMS[1]], TARGETS, r"got float32: make params\[0\] again in float64"),
     ],
-    ids=["Python float", "labels", "booleans", "complex", "PyTorch", "float32"],
+    ids=["Python float", "integers", "booleans", "complex", "PyTorch", "float32"],
 )
 def test_every_dtype_has_its_remedy(params, targets, message):
     with pytest.raises(TypeError, match=message):

@@ -329,7 +329,7 @@ def test_attention_without_softmax_is_rational():
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (lambda w, x: (x.astype(jnp.float32) @ w.astype(jnp.float32)).astype(float), "computes in float32: leave that"),
+        (lambda w, x: (x.astype(jnp.float32) @ w.astype(jnp.float32)).astype(float), "rounds numbers to float32, at"),
         (lambda w, x: jnp.fft.fft(x @ w).real, "computes in complex128: leave that conversion out"),
         (lambda w, x: x @ jnp.linalg.inv(w @ w.T + jnp.eye(2)) @ w, "no exact form for the primitive '.*': write that"),
         (lambda w, x: clipped(x @ w), "make the custom derivatives in it linear in their tangents"),
