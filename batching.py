@@ -78,8 +78,13 @@ def arrays(*trees):
 
 def _is_pair(batches):
     """Return whether this is one batch (X, Y) rather than a list of two."""
-    pair = isinstance(batches, (tuple, list)) and len(batches) == 2
-    return pair and not all(isinstance(each, (tuple, list)) for each in batches)
+    if not isinstance(batches, (tuple, list)) or len(batches) != 2:
+        return False
+    if not all(isinstance(each, (tuple, list)) for each in batches):
+        return True
+    # Two matrices written as lists of numbers.
+    numbers = isinstance(batches, tuple) and all(isinstance(each, list) for each in batches)
+    return numbers and all(isinstance(leaf, (int, float)) for leaf in jax.tree.leaves(batches))
 
 
 def _arrays(name, tree):

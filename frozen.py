@@ -47,9 +47,13 @@ def frozen(function):
 
 def _has_decisions(closed):
     jaxpr = getattr(closed, "jaxpr", closed)
-    return any(
-        equation.primitive.name in _DECISIONS or any(map(_has_decisions, _inner(equation))) for equation in jaxpr.eqns
-    )
+    return any(_is_decision(equation) or any(map(_has_decisions, _inner(equation))) for equation in jaxpr.eqns)
+
+
+def _is_decision(equation):
+    """Return whether an equation compares numbers. The size of a complex number is smooth."""
+    is_complex = any(jnp.issubdtype(atom.aval.dtype, jnp.complexfloating) for atom in equation.invars)
+    return equation.primitive.name in _DECISIONS and not (equation.primitive.name == "abs" and is_complex)
 
 
 def _inner(equation):
@@ -80,7 +84,7 @@ def _carried_out(equation, pairs):
     given = _bound(equation, [pair[1] for pair in pairs])
     if not any(jnp.issubdtype(atom.aval.dtype, jnp.floating) for atom in equation.outvars):
         return [[x, x] for x in given]  # indices and truth values are decisions
-    if name in _DECISIONS:
+    if _is_decision(equation):
         if name not in _RULES:
             raise UnfreezableError(f"the primitive '{name}' decides by comparisons of numbers")
         return [[_RULES[name](equation.params, *zip(*pairs, strict=True)), given[0]]]

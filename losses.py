@@ -102,9 +102,9 @@ def huber(predictions, targets):
 def gaussian(predictions, targets):
     """Return the negative log-likelihood of normal distributions, summed, without the constant log(2 pi) / 2.
 
-        sum_ik 1/2 (l_ik + (m_ik - y_ik)^2 exp(-l_ik)),    m the means, l the logarithms of the variances
+        sum_ik 1/2 (nu_ik + (mu_ik - y_ik)^2 exp(-nu_ik)),    mu the means, nu the logarithms of the variances
 
-    The Hessian in the outputs couples m_ik and l_ik. It has one positive and one negative eigenvalue wherever the
+    The Hessian in the outputs couples mu_ik and nu_ik. It has one positive and one negative eigenvalue wherever the
     residual is not zero, and so it has no root. A closed form takes 2 K outputs in the place of K.
 
     Args:
@@ -236,7 +236,8 @@ def _one_hot(predictions, targets):
     if jnp.shape(targets) != tuple(shape):
         raise ValueError(
             f"predictions have shape {jnp.shape(predictions)} and targets {jnp.shape(targets)}; the targets of 'nll' "
-            "must have the shape of the predictions without the last axis, that of the classes"
+            "must have the shape of the predictions without the last axis, that of the classes. (PyTorch has the "
+            "classes in the second axis: adapters.torch_models.loss_from_torch takes its losses)"
         )
     # A class that does not exist makes the loss NaN, and the Hessians, which are then refused.
     missing = jnp.where(targets < classes, 0.0, jnp.nan)[..., None]

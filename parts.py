@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from batching import in_float64
+
 
 def chosen(apply_fn, params, only, penalty=None):
     """Return a network, a penalty and the parameters for which only some of the parameters are free.
@@ -14,7 +16,7 @@ def chosen(apply_fn, params, only, penalty=None):
 
     Args:
         apply_fn: F(params, inputs) -> predictions.
-        params: pytree of arrays.
+        params: pytree of arrays. Only the free ones have to be float64.
         only: which parameters are free. Either a function of their path, such as
             `lambda path: path.startswith("Dense_1/")`, that returns True or False. Or a pytree like `params`, or a
             prefix of it, with True or False, or with an array of truth values of the parameter's shape.
@@ -113,9 +115,10 @@ def _mask(name, leaf, choice):
 
 def _divided(leaf, mask):
     """Return what is free of a parameter's array, and what is kept of it; None where that is nothing."""
-    if isinstance(mask, bool):
-        return (leaf, None) if mask else (None, np.asarray(leaf))
-    return leaf[mask], np.asarray(leaf)
+    if mask is True:
+        return leaf, None
+    kept = in_float64(np.asarray(leaf))
+    return (None, kept) if mask is False else (leaf[mask], kept)
 
 
 class _Kept:

@@ -46,12 +46,12 @@ def pose(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=No
             loss that is no sum over the samples, and arithmetic that is rounded to float32 (`premises`).
     """
     batches = [(in_float64(inputs), in_float64(targets)) for inputs, targets in each_batch(batches)]
+    if only is not None:
+        apply_fn, params, penalty = parts.chosen(apply_fn, params, only, penalty)
     checks.parameters(params)
     checks.float64(params=params)
     checks.finite(params=params)
     params = jax.tree.map(np.asarray, params)
-    if only is not None:
-        apply_fn, params, penalty = parts.chosen(apply_fn, params, only, penalty)
     doubtful = [check_batch(loss, apply_fn, params, *batch) for batch in batches]
     first = params, *batches[0]
     loss, apply_fn = premises.pure((premises.reduced(loss, reduction), apply_fn), *first)

@@ -43,7 +43,7 @@ def twin(problem):
     def wrapped(new, given):
         (new_inputs, new_targets), (inputs, targets) = new, given
         if wrap_loss:
-            new_targets = new_targets, apply_fn(params, inputs), targets
+            new_targets = new_targets, jax.jit(apply_fn)(params, inputs), targets
         return (new_inputs, params, inputs) if wrap_network else new_inputs, new_targets
 
     new_loss = _frozen_loss(loss) if wrap_loss else loss

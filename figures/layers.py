@@ -12,7 +12,7 @@ from hessians import SYMBOLS
 
 _ZERO = "the matrix is zero:\nall its blocks are 0"
 _RANGE = 1e-6  # of the colours, from the largest norm down
-_MOST_LABELS = 14  # ranks that can be written into one panel
+_MOST_LABELS = 10  # ranks that can be written into one panel
 _MOST_NAMES = 22  # names of layers beside it; of more layers, every second one or so on has its name
 
 
@@ -20,7 +20,7 @@ def plot_layers(found):
     """Draw the Frobenius norms of all blocks of the three matrices, a square for each pair of layers.
 
     A square on the diagonal has the rank of its block, and below it the number of parameters of the layer. A question
-    mark follows a rank that is open. If there are more than fourteen layers, the numbers are left out.
+    mark follows a rank that is open. If there are more than ten layers, the numbers are left out.
 
     Args:
         found: HessianTriple of `blocks.Blocks`.
@@ -33,7 +33,7 @@ def plot_layers(found):
     smallest = min((each.norms[each.norms > 0].min() for each in found if each.norms.any()), default=1.0)
     norm = LogNorm(max(smallest, _RANGE * largest), max(largest, 1.001 * smallest))
     labelled, longest = range(0, len(layers), -(-len(layers) // _MOST_NAMES)), max(map(len, layers))
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.2 + 0.08 * longest), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.0 + 0.06 * longest), layout="constrained", sharey=True)
     for axis, each, name in zip(axes, found, NAMES, strict=True):
         image = axis.imshow(np.ma.masked_equal(each.norms, 0), norm=norm, cmap="cividis")
         axis.set_title(name, fontsize=11)

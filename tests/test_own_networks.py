@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from closed_forms import linear_ranks
+from exact import exact_ranks
 from hessians import WithPenalty, dense_hessians
 from losses import get_loss, huber, squared
 from matrix_free import loss_operator, sketched_ranks
@@ -198,6 +200,23 @@ def test_low_rank_factors_on_frozen_weights():
     ranks = dense_ranks(squared, apply_fn, params, (X, Y), only=free)
     assert [rank.rank for rank in ranks] == [6, 6, 7]  # as the linear network 4-1-3: q = 1, M = 1, r = 4, K = 3
     assert {rank.grade for rank in ranks} == {"clear"}
+
+
+def test_what_is_frozen_can_be_of_any_dtype():
+    params = {"W": W["first"].astype(np.float32), "A": W["last"], "order": np.array([2, 0, 1])}
+    apply_fn = lambda w, x: (x @ w["W"])[:, w["order"]] @ w["A"]
+    found = dense_hessians(squared, apply_fn, params, (X, Y), only={"W": False, "A": True, "order": False})
+    features = (X @ params["W"].astype(float))[:, params["order"]]
+    np.testing.assert_allclose(found.loss, np.kron(features.T @ features, np.eye(3)), atol=1e-12)
+
+
+def test_exact_ranks_of_tokens():
+    """Per token, a bilinear function of the embedding: rational, so that residues decide."""
+    apply_fn = lambda w, x: w["table"][x["tokens"]] @ w["out"]
+    batch = {"tokens": TOKENS}, RNG.normal(size=(6, 4, 5))
+    found, exact = (ranks(squared, apply_fn, EMBEDDED, batch) for ranks in (dense_ranks, exact_ranks))
+    assert [rank.rank for rank in found] == [rank.rank for rank in exact] == list(linear_ranks(5, 5, [3]))
+    assert {rank.grade for rank in found} == {"clear"}
 
 
 def test_a_frozen_weight_that_changes_is_seen():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_readme import example
+from tests.test_readme import examples
 
 SHADOWS = "data", "figures", "exact"  # folders that a user may well have beside a script
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     for name in SHADOWS:
         (folder / name).mkdir()
         (folder / name / "notes.txt").write_text("the user's own")
-    (folder / "example.py").write_text(example())
+    (folder / "example.py").write_text(examples()[0])
     return folder
 
 

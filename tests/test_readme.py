@@ -10,8 +10,10 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 
+from closed_forms import linear_ranks
 from tests.conftest import ROOT
 from tests.notebooks.headless import README, line_and_environment, typed
 from tests.test_data import write_mnist
@@ -25,6 +27,7 @@ NOT_RUN = {
     "python -m benchmarks.ranks.graded": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.linear_networks.judged_signs": "`make benchmark SMALL=yes` runs it",
     "pip install .": "tests/test_packaging.py runs it, with the options that make it work without a connection",
+    "pip install '.[flax,equinox]'": "requirements.txt installs the two libraries, in the versions that it pins",
     "wsl --install": "sets up Linux on Windows",
     "python3 -m venv .venv": "these tests run in the environment that it makes",
     ".venv/bin/pip install -r requirements.txt": "these tests need what it installs, several GB",
@@ -32,10 +35,10 @@ NOT_RUN = {
 }
 
 
-def example():
-    """Return the one Python example of the README."""
-    (found,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    return found
+def examples():
+    """Return the two Python examples of the README."""
+    first, own = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    return first, own
 
 
 def commands():
@@ -58,8 +61,22 @@ def test_every_command_is_run_by_a_test_or_has_a_reason_why_not():
 
 
 def test_the_example(capsys):
-    exec(example(), {})
-    assert capsys.readouterr().out.split() == example().rsplit("#", 1)[1].split() == ["175", "175"]
+    exec(examples()[0], {})
+    assert capsys.readouterr().out.split() == examples()[0].rsplit("#", 1)[1].split() == ["175", "175"]
+
+
+def test_the_example_of_a_network_of_ones_own(capsys):
+    """A linear network 4-2-3, whose layers have the ranks 4 * 2 and 2 * 2 under the softmax of three outputs."""
+    rng = np.random.default_rng(0)
+    names = {"network": lambda w, x: x @ w["first"] @ w["last"], "inputs": rng.normal(size=(9, 4))}
+    names |= {"params": {"first": rng.normal(size=(4, 2)), "last": rng.normal(size=(2, 3))}}
+    exec(examples()[1], names | {"labels": rng.integers(0, 3, size=9)})
+    *ranks, _, _, first, last = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[2]) for line in ranks] == list(linear_ranks(4, 3, [2], "nll"))
+    assert [line.split()[:5] for line in (first, last)] == [
+        ["first", "8", "0", "8", "8"],
+        ["last", "6", "0", "4", "4"],
+    ]
 
 
 def rows(text):

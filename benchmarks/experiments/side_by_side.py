@@ -1,4 +1,4 @@
-"""Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's four ways.
+"""Time and peak memory of the three ranks, in one run: the original's way, curvlinops, and this project's ways.
 
 Each measurement is a fresh process, so that compile time counts and the peak memory is its own. The clock starts after
 the imports and the making of data and weights. The ways take turns, and the table has the median of the repeats.
@@ -10,15 +10,16 @@ import argparse
 import importlib.util
 import statistics
 
+_ALL = ["original", "curvlinops", "dense", "matrix-free", "from PyTorch", "in PyTorch", "structure", "signs"]
 SIZES = [  # dim, hidden widths, samples, repeats, ways
-    (25, [5, 10], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
-    (64, [28, 28], 50, 3, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
-    (64, [56, 56], 100, 1, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"]),
+    (25, [5, 10], 50, 3, _ALL),
+    (64, [28, 28], 50, 3, _ALL),
+    (64, [56, 56], 100, 1, _ALL),
     (64, [256, 256], 100, 1, ["matrix-free H_L", "structure H_L", "structure", "signs"]),
     (64, [1_000_000], 100, 1, ["structure H_L", "structure", "signs"]),
     (64, [1000] * 19, 100, 1, ["signs"]),
 ]
-SMALL = [(9, [3], 20, 1, ["original", "curvlinops", "dense", "matrix-free", "structure", "signs"])]
+SMALL = [(9, [3], 20, 1, _ALL)]
 CLASSES, BATCH = 10, 10
 
 
@@ -30,6 +31,7 @@ def main():
 
     from architectures import fully_connected
     from benchmarks.experiments.original import original_ranks
+    from benchmarks.experiments.torch_ways import multiplied_ranks, translated_ranks
     from closed_forms import linear_ranks
     from data import get_dataset
     from experiments.cost import measure
@@ -45,6 +47,8 @@ def main():
         "structure": by_structure,
         "structure H_L": by_structure_loss,
         "signs": by_signs,
+        "from PyTorch": translated_ranks,
+        "in PyTorch": multiplied_ranks,
     }
     if importlib.util.find_spec("curvlinops"):
         from benchmarks.experiments.curvlinops_dense import curvlinops_ranks
