@@ -3,7 +3,7 @@
 Each measurement is a fresh process, so that compile time counts and the peak memory is its own. The clock starts after
 the imports and the making of data and weights. The ways take turns, and the table has the median of the repeats.
 
-    python -m benchmarks.experiments.side_by_side [--dataset gaussian] [--small]
+    python -m benchmarks.experiments.side_by_side [--dataset gaussian] [--small] [--sizes 0 1]
 """
 
 import argparse
@@ -59,12 +59,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="gaussian")
     parser.add_argument("--small", action="store_true", help="one small network, one run of each way")
+    parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)), help="which, counted from 0")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(
         f"{'p':>8} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
     )
-    for dim, widths, samples, repeats, names in SMALL if options.small else SIZES:
+    for dim, widths, samples, repeats, names in SMALL if options.small else [SIZES[size] for size in options.sizes]:
         ways = [name for name in names if name in functions]
         data = get_dataset(options.dataset, samples, 0, dim, CLASSES)
         rows = range(0, samples, BATCH)

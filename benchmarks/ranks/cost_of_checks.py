@@ -47,7 +47,7 @@ def main():
     ranks.dense_ranks(squared, lambda w, x: x @ w, np.ones((2, 1)), [(np.eye(2), np.ones((2, 1)))] * 2)
     for name in ("pure", "check_sum", "check_derivatives"):
         timed(premises, name, seconds)
-    timed(ranks, "_counted", seconds)
+    timed(ranks, "counted", seconds)
     for repetition in ("compiled anew", "again"):
         seconds.clear()
         start = time.perf_counter()

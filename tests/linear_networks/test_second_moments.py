@@ -20,7 +20,7 @@ def test_moments_add_up_over_batches():
         moments([])
     with pytest.raises(TypeError, match="inputs must be float64, got float32"):
         moments([(X.astype(np.float32), Y)])
-    with pytest.raises(ValueError, match=r"inputs of shape \(10, 3\) and targets of shape \(9, 2\)"):
+    with pytest.raises(ValueError, match="inputs has 10 samples and targets has 9"):
         moments([(X, Y[1:])])
 
 

@@ -204,7 +204,7 @@ ONE = np.ones((5, 3)), np.ones((5, 2))
         (dict(batches=iter([ONE])), TypeError, r"only once, .* pass list\(batches\)"),
         (dict(batches=[(ONE[0] * np.nan, ONE[1])]), ValueError, "inputs must be finite"),
         (dict(batches=[(ONE[0], ONE[1].astype(int))]), TypeError, "targets must be float64"),
-        (dict(batches=[(ONE[0], ONE[1][1:])]), ValueError, r"targets of shape \(4, 2\) do not fit"),
+        (dict(batches=[(ONE[0], ONE[1][1:])]), ValueError, "inputs has 5 samples and targets has 4"),
         (dict(batches=[(ONE[0][:, 1:], ONE[1])]), ValueError, r"d, K = \(3, 2\).* but a batch has .* \(5, 2\)"),
     ],
 )
