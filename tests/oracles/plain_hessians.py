@@ -10,11 +10,15 @@ from hessians import HessianTriple
 def plain_hessians(loss, apply_fn, params, inputs, targets):
     """Return H_L - H_o, H_o = J^T S J with S = d^2 loss / dF^2, and H_L = d^2 loss / dtheta^2 of one batch."""
     theta, unravel = ravel_pytree(params)
-    outputs, whole = ravel_pytree(apply_fn(params, inputs))
-    flat = lambda t: ravel_pytree(apply_fn(unravel(t), inputs))[0]
-    J = np.asarray(jax.jacfwd(flat)(theta))
-    S = np.asarray(jax.hessian(lambda f: loss(whole(f), targets))(outputs))
-    H_L = np.asarray(jax.hessian(lambda t: loss(whole(flat(t)), targets))(theta))
+
+    @jax.jit
+    def parts(theta, inputs):
+        outputs, whole = ravel_pytree(apply_fn(unravel(theta), inputs))
+        flat = lambda t: ravel_pytree(apply_fn(unravel(t), inputs))[0]
+        S = jax.hessian(lambda f: loss(whole(f), targets))(outputs)
+        return jax.jacfwd(flat)(theta), S, jax.hessian(lambda t: loss(whole(flat(t)), targets))(theta)
+
+    J, S, H_L = map(np.asarray, parts(theta, inputs))
     return HessianTriple(H_L - J.T @ S @ J, J.T @ S @ J, H_L)
 
 
