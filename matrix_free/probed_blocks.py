@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import checks
 import losses
 from blocks import blocks_of
 from counting import default_rtol
@@ -105,6 +106,11 @@ def _blocks(matvec, p, places, key):
     """Return the NumericalRank of every diagonal block of a symmetric matrix, and the norms (L, L) of all blocks."""
     rank = sketched_rank(matvec, p, None, key).rank
     size = min(p, rank + _SPARE)
+    checks.memory(
+        16 * size * p,
+        f"the images of {size} vectors are needed twice, for the blocks of a matrix of rank {rank}",
+        "Choose smaller widths or fewer samples, or take one layer at a time by `only` in matrix_free.sketched_ranks",
+    )
     psi = probes(p, jax.random.fold_in(key, 1))
     images = _products(matvec, p, size, lambda indices: columns(psi, np.minimum(indices, p - 1)))
     ranks, norms = [], []
