@@ -167,7 +167,8 @@ def parameters(params):
             if name in _STATES:
                 raise ValueError(
                     f"params holds {name!r}, the state of a model, which would be counted among the parameters: pass "
-                    "variables['params'] alone, and let apply_fn take the state from outside"
+                    "the parameters alone, such as variables['params'], and let apply_fn take the state from outside. "
+                    "The functions in adapters/ do so for flax, equinox and PyTorch"
                 )
 
 

@@ -92,7 +92,7 @@ def _folder(path):
 
 def _choices(only, params, names):
     """Return what `only` says of every array of the parameters."""
-    if callable(only):
+    if callable(only) and jax.tree_util.all_leaves([only]):  # a module of equinox is callable, and may be a mask
         return [only(name) for name in names]
     try:
         return jax.tree.leaves(jax.tree.map(lambda mask, below: jax.tree.map(lambda _: mask, below), only, params))

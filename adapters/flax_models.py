@@ -4,8 +4,8 @@
     apply_fn, params = from_nnx(model)
     H_f, H_o, H_L = dense_hessians(get_loss("mse"), apply_fn, params, batches)
 
-What is no parameter, such as the running means of batch normalization, is a constant of apply_fn. A linen layer whose
-`dtype` is float32 still casts to float32 inside, where converted parameters do not help: leave `dtype` out.
+What is no parameter, such as the running means of batch normalization, is a constant of apply_fn. Layers compute in
+float64, whatever their `dtype` says.
 """
 
 import types
@@ -71,7 +71,8 @@ def from_linen(module, variables, **options):
     def apply_fn(params, inputs):
         arguments = inputs if isinstance(inputs, tuple) else (inputs,)
         try:
-            return module.apply({"params": params, **state}, *arguments, **options)
+            with linen.intercept_methods(_call_in_float64):
+                return module.apply({"params": params, **state}, *arguments, **options)
         except errors.ModifyScopeVariableError as error:
             raise ValueError(
                 "the module is in training mode: it changes its state, as batch normalization does. A sample's outputs "
@@ -129,12 +130,30 @@ def from_nnx(model):
     return apply_fn, params
 
 
+def _call_in_float64(method, arguments, options, context):
+    """Call a method of a linen module, which computes in float64 then. `apply` has made the module for this call."""
+    inside = [value for value in vars(context.module).values() if isinstance(value, linen.Module)]
+    for module in (context.module, *inside):  # not every method of a module inside, such as a cell, is intercepted
+        for name in _narrow(module):
+            object.__setattr__(module, name, jnp.float64)
+    return method(*arguments, **options)
+
+
+def _narrow(module):
+    """Return which of a module's dtypes are floating, those of its arithmetic and of what it starts from.
+
+    The dtype of an nnx embedding is float32 where nobody chose it, and recurrent layers start from float32.
+    """
+    dtypes = {name: getattr(module, name, None) for name in ("dtype", "param_dtype")}
+    return [name for name, dtype in dtypes.items() if dtype is not None and jnp.issubdtype(dtype, jnp.floating)]
+
+
 def _in_float64(model):
     """Return a copy of an nnx model whose layers compute in float64, whatever their `dtype` says."""
     model = nnx.clone(model)
     for _, module in nnx.iter_modules(model):
-        if getattr(module, "dtype", None) is not None and jnp.issubdtype(module.dtype, jnp.floating):
-            module.dtype = jnp.float64  # that of an embedding is float32 where nobody chose it
+        for name in _narrow(module):
+            setattr(module, name, jnp.float64)
         if getattr(module, "attention_fn", None) is nnx.dot_product_attention:
             module.attention_fn = _attention
     return model

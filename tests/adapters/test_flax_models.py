@@ -254,3 +254,23 @@ def test_without_flax_the_message_says_how_to_install_it(monkeypatch):
     spec = importlib.util.spec_from_file_location("again", flax_models.__file__)
     with pytest.raises(ImportError, match=r"needs flax: pip install 'hessian-rank\[flax\]'"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+class Narrow(linen.Module):
+    """A recurrent network, which starts from float32, and a layer that computes in it."""
+
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(2, dtype=jnp.float32)(linen.RNN(linen.SimpleCell(3))(x)[:, -1])
+
+
+def test_layers_compute_in_float64_whatever_their_dtype_says():
+    x = RNG.normal(size=(5, 4, 2))
+    module = Narrow()
+    apply_fn, params = from_linen(module, module.init(jax.random.key(0), x.astype("float32")))
+    cell, dense = params["SimpleCell_0"], params["Dense_0"]
+    h = np.zeros((5, 3))
+    for step in range(4):
+        h = np.tanh(x[:, step] @ cell["i"]["kernel"] + cell["i"]["bias"] + h @ cell["h"]["kernel"])
+    expected = h @ dense["kernel"] + dense["bias"]
+    np.testing.assert_allclose(apply_fn(params, x), expected, atol=1e-14)
