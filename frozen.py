@@ -1,13 +1,15 @@
 """Functions whose decisions are made elsewhere: relu without kinks, as it acts at given weights and data.
 
 A relu network is smooth as long as no unit switches on or off. `frozen` writes this smooth function down: each unit is
-on or off as it is at the given arguments, whatever the new ones are.
+on or off as it is at the given arguments, whatever the new ones are. The arrays that a function contains without taking
+them as arguments, such as a layer that is not trained, become arguments, too.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
 
 
@@ -25,21 +27,34 @@ def decides(function, *arguments):
     return _has_decisions(jax.make_jaxpr(lambda *values: function(*values))(*arguments))
 
 
+def contained(function, *arguments):
+    """Return the arrays of floating-point numbers that a function contains, in the order in which `frozen` meets them.
+
+    Left out are those that are infinite somewhere, and those whose numbers are all equal or zero, such as masks.
+    """
+    return list(_contained(jax.make_jaxpr(lambda *values: function(*values))(*arguments)))
+
+
 @functools.lru_cache(maxsize=256)
 def frozen(function):
-    """Return g(new, given) -> function(*new) with all decisions as in function(*given), two tuples of arguments.
+    """Return g(new, given, arrays) -> function(*new) with all decisions as in function(*given).
 
     The same function always gives the same g, so that it is compiled once. Where the new arguments are the given ones,
-    g has the value and all derivatives of the function, unless a decision is a tie.
+    and the arrays those that the function contains, g has the value and all derivatives of the function, unless a
+    decision is a tie.
+
+    Args of g:
+        new, given: tuples of arguments.
+        arrays: those that take the places of what the function contains (`contained`).
 
     Raises:
         UnfreezableError: from g, for decisions inside of loops, branches, sorting or pooling.
     """
 
-    def g(new, given):
+    def g(new, given, arrays):
         closed, shapes = jax.make_jaxpr(lambda *values: function(*values), return_shape=True)(*given)
         leaves = [list(pair) for pair in zip(jax.tree.leaves(new), jax.tree.leaves(given), strict=True)]
-        pairs = _evaluate(closed, leaves)
+        pairs = _evaluate(closed, leaves, iter(arrays))
         return jax.tree.unflatten(jax.tree.structure(shapes), [value for value, _ in pairs])
 
     return g
@@ -63,24 +78,50 @@ def _inner(equation):
     return [leaf for leaf in leaves if is_program(leaf)]
 
 
-def _evaluate(closed, arguments):
+def _is_array(constant):
+    """Return whether it holds numbers that could be others: in floating point, finite, and those that are not 0 differ.
+
+    All else is a mask, or numbers that a layer begins with.
+    """
+    if np.ndim(constant) == 0 or not jnp.issubdtype(constant.dtype, jnp.floating):
+        return False
+    numbers = np.asarray(constant)
+    return bool(np.isfinite(numbers).all()) and len(np.unique(numbers[numbers != 0])) > 1
+
+
+def _contained(program):
+    """Yield the arrays that a program contains, as `_evaluate` meets them."""
+    yield from filter(_is_array, getattr(program, "consts", ()))
+    for equation in getattr(program, "jaxpr", program).eqns:
+        for inner in _inner(equation):
+            yield from _contained(inner)
+
+
+def _has_own(program):
+    """Return whether a program has decisions, or arrays that could be others, of its own."""
+    return _has_decisions(program) or any(True for _ in _contained(program))
+
+
+def _evaluate(closed, arguments, arrays):
     """Return the pairs (new, given) of a program's results, for pairs of arguments."""
     values = dict(zip(closed.jaxpr.invars, arguments, strict=True))
-    values |= {var: [constant] * 2 for var, constant in zip(closed.jaxpr.constvars, closed.consts, strict=True)}
+    for var, constant in zip(closed.jaxpr.constvars, closed.consts, strict=True):
+        values[var] = [next(arrays) if _is_array(constant) else constant, constant]
     read = lambda atom: [atom.val] * 2 if isinstance(atom, core.Literal) else values[atom]
     for equation in closed.jaxpr.eqns:
-        results = _carried_out(equation, [read(atom) for atom in equation.invars])
+        results = _carried_out(equation, [read(atom) for atom in equation.invars], arrays)
         values |= dict(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in closed.jaxpr.outvars]
 
 
-def _carried_out(equation, pairs):
+def _carried_out(equation, pairs, arrays):
     name, inner = equation.primitive.name, _inner(equation)
-    if inner and any(map(_has_decisions, inner)):
+    if inner and any(map(_has_own, inner)):
         if name not in _CALLS:
-            raise UnfreezableError(f"the primitive '{name}' contains comparisons of numbers")
+            what = "comparisons of numbers" if any(map(_has_decisions, inner)) else "arrays"
+            raise UnfreezableError(f"the primitive '{name}' contains {what}")
         (program,) = (each for each in inner if isinstance(each, core.ClosedJaxpr))
-        return _evaluate(program, pairs)
+        return _evaluate(program, pairs, arrays)
     given = _bound(equation, [pair[1] for pair in pairs])
     if not any(jnp.issubdtype(atom.aval.dtype, jnp.floating) for atom in equation.outvars):
         return [[x, x] for x in given]  # indices and truth values are decisions

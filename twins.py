@@ -8,7 +8,8 @@ that is nonzero at the network is nonzero at almost all of its twins, and
 
 The twin has well-conditioned weights and inputs of size one, so that its numerical rank is easy to see. If the network
 itself shows as many nonzero eigenvalues, none can hide below rounding. Entries that are zero stay zero, constant inputs
-stay constant, equal ones equal, and the units that are off stay off. Frozen weights (`only=`) stay what they are.
+stay constant, equal ones equal, and the units that are off stay off. The arrays that a network contains, such as layers
+that are not trained, are other ones as well.
 """
 
 import functools
@@ -18,7 +19,7 @@ import jax
 import numpy as np
 
 import losses
-from frozen import UnfreezableError, decides, frozen
+from frozen import UnfreezableError, contained, decides, frozen
 from problem import Problem
 
 _LARGE = 1e11  # operations: above this a Gaussian matrix takes the place of one with chosen singular values
@@ -37,19 +38,26 @@ def twin(problem):
     loss, apply_fn, params, batches = problem[:4]
     inputs, targets = batches[0]
     outputs = jax.eval_shape(apply_fn, params, inputs)
-    wrap_loss = not losses.is_analytic(loss) and decides(loss, outputs, targets)
-    wrap_network = decides(apply_fn, params, inputs)
+    is_smooth = lambda function, *arguments: not decides(function, *arguments) and not contained(function, *arguments)
+    wrap_loss = not losses.is_analytic(loss) and not is_smooth(loss, outputs, targets)
+    wrap_network = not is_smooth(apply_fn, params, inputs)
 
-    def wrapped(new, given):
+    def wrapped(new, given, replace):
         (new_inputs, new_targets), (inputs, targets) = new, given
         if wrap_loss:
-            new_targets = new_targets, jax.jit(apply_fn)(params, inputs), targets
-        return (new_inputs, params, inputs) if wrap_network else new_inputs, new_targets
+            outputs = jax.jit(apply_fn)(params, inputs)
+            new_targets = new_targets, outputs, targets, list(map(replace, contained(loss, outputs, targets)))
+        if wrap_network:
+            new_inputs = new_inputs, params, inputs, list(map(replace, contained(apply_fn, params, inputs)))
+        return new_inputs, new_targets
 
     new_loss = _frozen_loss(loss) if wrap_loss else loss
     new_apply = _frozen_network(apply_fn) if wrap_network else apply_fn
     itself = problem._replace(
-        loss=new_loss, apply_fn=new_apply, batches=[wrapped(batch, batch) for batch in batches], penalty=None
+        loss=new_loss,
+        apply_fn=new_apply,
+        batches=[wrapped(batch, batch, np.asarray) for batch in batches],
+        penalty=None,
     )
     try:
         jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself.batches[0])
@@ -60,22 +68,31 @@ def twin(problem):
     new_inputs = _data(generator, [inputs for inputs, _ in batches])
     new_targets = [jax.tree.map(lambda y: _target(generator, y), targets) for _, targets in batches]
     new = zip(new_inputs, new_targets, strict=True)
-    others = [wrapped(*pair) for pair in zip(new, batches, strict=True)]
+    drawn = {}  # one array for each that the network contains, in all batches
+
+    def redrawn(array):
+        array = np.asarray(array)
+        key = array.shape, array.tobytes()
+        if key not in drawn:
+            drawn[key] = _weights(generator, array)
+        return drawn[key]
+
+    others = [wrapped(*pair, redrawn) for pair in zip(new, batches, strict=True)]
     return Twin(itself, itself._replace(scale=1.0, params=new_params, batches=others), "")
 
 
 @functools.lru_cache(maxsize=256)
 def _frozen_network(apply_fn):
-    """Return F(params, (inputs, given params, given inputs)), with decisions as at the given ones."""
+    """Return F(params, (inputs, given params, given inputs, arrays)), with decisions as at the given ones."""
     g = frozen(apply_fn)
-    return lambda params, inputs: g((params, inputs[0]), inputs[1:])
+    return lambda params, inputs: g((params, inputs[0]), inputs[1:3], inputs[3])
 
 
 @functools.lru_cache(maxsize=256)
 def _frozen_loss(loss):
-    """Return ell(outputs, (targets, given outputs, given targets)), with decisions as at the given ones."""
+    """Return ell(outputs, (targets, given outputs, given targets, arrays)), with decisions as at the given ones."""
     g = frozen(loss)
-    return lambda outputs, targets: g((outputs, targets[0]), targets[1:])
+    return lambda outputs, targets: g((outputs, targets[0]), targets[1:3], targets[3])
 
 
 def _weights(generator, array):

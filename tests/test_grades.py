@@ -251,12 +251,12 @@ def test_a_frozen_function_is_smooth_and_has_the_same_derivatives():
     weights, inputs = rng.standard_normal((4, 3)), rng.standard_normal((6, 4))
     assert decides(function, weights, inputs)
     assert not decides(lambda w, x: jnp.tanh(x @ w), weights, inputs)
-    g = lambda w: frozen(function)((w, inputs), (weights, inputs))
+    g = lambda w: frozen(function)((w, inputs), (weights, inputs), [])
     derivatives = lambda f: jax.jit(lambda w: (f(w), jax.grad(f)(w), jax.hessian(f)(w)))(weights)
     for one, other in zip(derivatives(g), derivatives(lambda w: function(w, inputs)), strict=True):
         assert_allclose(one, other, atol=1e-12)
     with pytest.raises(UnfreezableError, match="'sort' decides"):
-        frozen(lambda w: jnp.sort(w))((weights,), (weights,))
+        frozen(lambda w: jnp.sort(w))((weights,), (weights,), [])
 
 
 def test_a_twin_keeps_what_is_zero_constant_or_equal():
@@ -297,3 +297,51 @@ def peak_memory(call):
             sizes.append(process.memory_info().rss)
             time.sleep(0.001)
     return result.result(), max(sizes) - sizes[0]
+
+
+# --- what a network contains without taking it as an argument can hide digits as weights do
+
+
+FAINT = np.array([[1.0, 2.0, 1.0], [3.0, 1.0, 2.0], [1.0, 1.0, 3.0]]) * [1.0, 1.0, 1e-17]
+HIDING = {
+    "a layer that is not trained": (squared, lambda w, x: x @ FAINT @ w),
+    "one inside of a compiled function": (squared, jax.jit(lambda w, x: x @ FAINT @ w)),
+    "one in a relu network": (squared, lambda w, x: jax.nn.relu(x @ FAINT) @ w),
+    "the weights of outputs in the loss": (
+        lambda f, y: jnp.sum(np.array([1.0, 2.0, 1e-35]) * (f - y) ** 2),
+        lambda w, x: x @ w,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_what_a_network_contains_cannot_hide_eigenvalues(name):
+    loss, apply_fn = HIDING[name]
+    rng = np.random.default_rng(0)
+    weights, batch = rng.standard_normal((3, 3)), (rng.uniform(0.5, 1.5, (9, 3)), rng.standard_normal((9, 3)))
+    for way in (dense_ranks, sketched_ranks):
+        found = way(loss, apply_fn, weights, batch)
+        assert exact_ranks(loss, apply_fn, weights, batch).loss.rank == 9
+        assert (found.loss.rank, found.loss.grade) == (6, "open")
+        assert "below rounding" in found.loss.reason
+
+
+def test_frozen_weights_cannot_hide_eigenvalues():
+    rng = np.random.default_rng(0)
+    params = {"frozen": FAINT, "free": rng.standard_normal((3, 3))}
+    batch = rng.standard_normal((9, 3)), rng.standard_normal((9, 3))
+    found = dense_ranks(squared, lambda w, x: x @ w["frozen"] @ w["free"], params, batch, only=lambda p: p == "free")
+    assert (found.outer.rank, found.outer.grade) == (6, "open")
+    params["frozen"] = FAINT * [1.0, 1.0, 1e17]
+    found = dense_ranks(squared, lambda w, x: x @ w["frozen"] @ w["free"], params, batch, only=lambda p: p == "free")
+    assert (found.outer.rank, found.outer.grade) == (9, "clear")
+
+
+def test_masks_in_a_network_stay_masks():
+    """A causal mask of 0 and -inf: every token sees only those before, in the twin as well."""
+    mask = np.where(np.tril(np.ones((4, 4))), 0.0, -np.inf)
+    apply_fn = lambda w, x: jax.nn.softmax(x @ w["q"] @ jnp.swapaxes(x, 1, 2) + mask) @ x @ w["v"]
+    rng = np.random.default_rng(0)
+    params = {name: rng.standard_normal((3, 3)) for name in "qv"}
+    found = dense_ranks(squared, apply_fn, params, (rng.standard_normal((6, 4, 3)), rng.standard_normal((6, 4, 3))))
+    assert {rank.grade for rank in found} == {"clear"}
