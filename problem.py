@@ -4,6 +4,7 @@ import contextlib
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import checks
@@ -52,6 +53,7 @@ def pose(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=No
     checks.float64(params=params)
     checks.finite(params=params)
     params = jax.tree.map(np.asarray, params)
+    batches = _with_numbers(loss, apply_fn, params, batches)
     doubtful = [check_batch(loss, apply_fn, params, *batch) for batch in batches]
     first = params, *batches[0]
     loss, apply_fn = premises.pure((premises.reduced(loss, reduction), apply_fn), *first)
@@ -94,6 +96,44 @@ def _broadcast(predictions, targets):
         np.broadcast_shapes(*shapes)
         return True
     return False
+
+
+def _with_numbers(loss, apply_fn, params, batches):
+    """Return the batches with integers that are numbers, such as pixels or counts, in float64.
+
+    Integers that are indices, such as tokens, stay what they are. Two attempts tell: whether the network takes floating
+    point numbers in their place, and whether its outputs are the same. Numbers can hide digits, and indices cannot.
+    """
+    inputs, targets = batches[0]
+    if not any(map(_is_integer, jax.tree.leaves(batches[0]))):
+        return batches
+    outputs = jax.eval_shape(apply_fn, params, inputs)
+    first = _numbers(lambda tree: apply_fn(jax.tree.map(jnp.asarray, params), tree), inputs)
+    second = _numbers(lambda tree: loss(jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), outputs), tree), targets)
+    return [(_converted(one, first), _converted(two, second)) for one, two in batches]
+
+
+def _numbers(function, tree):
+    """Return which of the leaves of a tree are integers that the function takes as numbers."""
+    leaves = jax.tree.leaves(tree)
+    found = [False] * len(leaves)
+    for place in [place for place, leaf in enumerate(leaves) if _is_integer(leaf)]:
+        attempt = [number == place or other for number, other in enumerate(found)]
+        with contextlib.suppress(Exception):  # whatever a function says of numbers in the place of indices
+            pair = (jax.jit(function)(each) for each in (tree, _converted(tree, attempt)))
+            equal = jax.tree.map(lambda x, y: np.allclose(x, y, 1e-9, 1e-12, equal_nan=True), *pair)
+            found = attempt if all(jax.tree.leaves(equal)) else found
+    return found
+
+
+def _converted(tree, chosen):
+    leaves, structure = jax.tree.flatten(tree)
+    new = [leaf.astype(float) if is_number else leaf for leaf, is_number in zip(leaves, chosen, strict=True)]
+    return jax.tree.unflatten(structure, new)
+
+
+def _is_integer(leaf):
+    return np.issubdtype(leaf.dtype, np.integer)
 
 
 def _in_parts(apply_fn, params, batches):

@@ -21,7 +21,7 @@ from hessians import HessianTriple, dense_hessians, outer_prod
 from initializers import get_init
 from losses import curvature_root, get_loss, squared
 from matrix_free import loss_operator, sketched_ranks
-from problem import Problem
+from problem import Problem, pose
 from ranks import dense_ranks, singular_rank
 from twins import twin
 
@@ -345,3 +345,32 @@ def test_masks_in_a_network_stay_masks():
     params = {name: rng.standard_normal((3, 3)) for name in "qv"}
     found = dense_ranks(squared, apply_fn, params, (rng.standard_normal((6, 4, 3)), rng.standard_normal((6, 4, 3))))
     assert {rank.grade for rank in found} == {"clear"}
+
+
+@pytest.mark.parametrize("dtype", [float, int])
+def test_whole_numbers_can_hide_eigenvalues_as_others_do(dtype):
+    """A time in nanoseconds beside small counts: the squares differ by 1e34. Where they are indices, they stay."""
+    rng = np.random.default_rng(0)
+    inputs = np.stack([rng.integers(1, 9, 12), rng.integers(10**17, 10**18, 12)], axis=1).astype(dtype)
+    apply_fn = lambda w, x: (jnp.asarray(x, float) @ w["first"]) @ w["last"]
+    params = {"first": rng.standard_normal((2, 3)), "last": rng.standard_normal((3, 2))}
+    found = dense_ranks(squared, apply_fn, params, (inputs, rng.standard_normal((12, 2))))
+    assert exact_ranks(squared, apply_fn, params, (inputs, np.ones((12, 2)))).loss.rank == 12 > found.loss.rank
+    assert found.loss.grade == "open"
+
+
+def test_indices_stay_indices_and_numbers_become_numbers():
+    rng = np.random.default_rng(0)
+    data = {
+        "token": rng.integers(0, 4, 6),
+        "count": rng.integers(1, 5, (6, 2)),
+        "bytes": np.full((6, 2), 250, np.uint8),
+    }
+    apply_fn = lambda w, x: w[x["token"]] * x["count"] + (x["bytes"] + np.uint8(10))  # 260 - 256
+    with jax.numpy_dtype_promotion("standard"):
+        problem = pose(squared, apply_fn, rng.standard_normal((4, 2)), (data, rng.integers(0, 9, (6, 2))))
+    inputs, targets = problem.batches[0]
+    assert {name: leaf.dtype for name, leaf in inputs.items()} == {"token": int, "count": float, "bytes": np.uint8}
+    assert targets.dtype == float
+    labels = pose(get_loss("nll"), lambda w, x: w[x], rng.standard_normal((4, 2)), (data["token"], data["token"] % 2))
+    assert [leaf.dtype for leaf in labels.batches[0]] == [int, int]

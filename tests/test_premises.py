@@ -178,7 +178,7 @@ def test_the_state_of_a_model_is_not_counted(name):
     params = {"params": PARAMS, name: {"mean": np.zeros(3)}}
     apply_fn = lambda variables, inputs: linear(variables["params"], inputs - variables[name]["mean"])
     with pytest.raises(
-        ValueError, match=rf"params holds '{name}', the state of a model, .* pass variables\['params'\]"
+        ValueError, match=rf"params holds '{name}', the state of a model, .* such as variables\['params'\]"
     ):
         dense_ranks(squared, apply_fn, params, BATCHES)
 
