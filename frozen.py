@@ -35,6 +35,14 @@ def contained(function, *arguments):
     return list(_contained(jax.make_jaxpr(lambda *values: function(*values))(*arguments)))
 
 
+def hiding_factor(function, *arguments):
+    """Return a number below 1e-4 or above 1e4 by which a function multiplies or divides something, or None.
+
+    Such a factor can hide digits as weights of this size do, and it stays what it is in `frozen`.
+    """
+    return next(_factors(jax.make_jaxpr(lambda *values: function(*values))(*arguments)), None)
+
+
 @functools.lru_cache(maxsize=256)
 def frozen(function):
     """Return g(new, given, arrays) -> function(*new) with all decisions as in function(*given).
@@ -95,6 +103,20 @@ def _contained(program):
     for equation in getattr(program, "jaxpr", program).eqns:
         for inner in _inner(equation):
             yield from _contained(inner)
+
+
+def _factors(program):
+    """Yield the factors of a program that are far from one."""
+    jaxpr = getattr(program, "jaxpr", program)
+    fixed = dict(zip(jaxpr.constvars, getattr(program, "consts", ()), strict=False))
+    for equation in jaxpr.eqns:
+        for atom in equation.invars if equation.primitive.name in ("mul", "div") else ():
+            value = atom.val if isinstance(atom, core.Literal) else fixed.get(atom)
+            if value is not None and jnp.issubdtype(value.dtype, jnp.floating) and not _is_array(value):
+                sizes = abs(np.asarray(value)[np.asarray(value) != 0])
+                yield from (float(size) for size in sizes.flat[:1] if not 1e-4 <= size <= 1e4)
+        for inner in _inner(equation):
+            yield from _factors(inner)
 
 
 def _has_own(program):

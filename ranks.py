@@ -142,7 +142,10 @@ def dense_ranks(
     found = counted(sums(pair.itself, problem), near_minimum, added)
 
     def of_twin():
-        return counted(sums(pair.other), False, sums(of_penalty.other).total if penalty else None, found)
+        three, added = sums(pair.other), sums(of_penalty.other).total if penalty else None
+        if penalty:  # of the same size, since a small factor of the penalty hides digits as small weights do
+            added = added * (abs(three.total).max() / (abs(added).max() or 1.0))
+        return counted(three, False, added, found)
 
     return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
 

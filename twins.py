@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import losses
-from frozen import UnfreezableError, contained, decides, frozen
+from frozen import UnfreezableError, contained, decides, frozen, hiding_factor
 from problem import Problem
 
 _LARGE = 1e11  # operations: above this a Gaussian matrix takes the place of one with chosen singular values
@@ -63,6 +63,9 @@ def twin(problem):
         jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself.batches[0])
     except UnfreezableError as reason:
         return Twin(problem._replace(penalty=None), None, str(reason))
+    factor = hiding_factor(apply_fn, params, inputs)
+    if factor is not None:
+        return Twin(itself, None, f"the network multiplies or divides by {factor:.1g}, which can hide eigenvalues")
     generator = np.random.default_rng(0)
     new_params = jax.tree.map(lambda leaf: _weights(generator, leaf), params)
     new_inputs = _data(generator, [inputs for inputs, _ in batches])

@@ -178,13 +178,16 @@ def sketched_ranks(
 
     def of_twin():
         expected = type(found)(*(one.rank for one in found))
-        return _sketched(pair.other, of_penalty and of_penalty.other, expected, key, mesh)
+        return _sketched(pair.other, of_penalty and of_penalty.other, expected, key, mesh, of_one_size=True)
 
     return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
 
 
-def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False):
-    """Return the HessianTriple, or WithPenalty, of the NumericalRank of a network, without grades."""
+def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False, of_one_size=False):
+    """Return the HessianTriple, or WithPenalty, of the NumericalRank of a network, without grades.
+
+    With `of_one_size` the penalty is multiplied so that its Hessian is as large as H_L.
+    """
     p, total = num_params(problem.params), operator(loss_matvec, problem)
     rank = lambda matvec, name, scale=0.0: sketched_rank(matvec, p, getattr(guess, name), key, mesh, scale)
     loss = rank(total, "without" if of_penalty else "loss")
@@ -201,8 +204,10 @@ def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False):
     if of_penalty is None:
         return HessianTriple(functional, outer, loss)
     added = operator(loss_matvec, of_penalty)
-    whole = rank(lambda vectors: total(vectors) + added(vectors), "loss")
-    return WithPenalty(functional, outer, whole, rank(added, "penalty"), loss)
+    penalty = rank(added, "penalty")
+    factor = largest / (float(abs(penalty.spectrum[0])) or 1.0) if of_one_size else 1.0
+    whole = rank(lambda vectors: total(vectors) + factor * added(vectors), "loss")
+    return WithPenalty(functional, outer, whole, penalty, loss)
 
 
 def _sizes(p, guess):

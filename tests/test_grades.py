@@ -374,3 +374,30 @@ def test_indices_stay_indices_and_numbers_become_numbers():
     assert targets.dtype == float
     labels = pose(get_loss("nll"), lambda w, x: w[x], rng.standard_normal((4, 2)), (data["token"], data["token"] % 2))
     assert [leaf.dtype for leaf in labels.batches[0]] == [int, int]
+
+
+def test_a_small_factor_cannot_hide_eigenvalues():
+    rng = np.random.default_rng(0)
+    params, batch = rng.standard_normal((2, 3, 2)), (rng.standard_normal((9, 3)), rng.standard_normal((9, 2)))
+    for factor, grade in ((1e-17, "open"), (1e-2, "clear")):
+        network = lambda w, x, factor=factor: jnp.tanh(x @ w[0]) + factor * jnp.tanh(x @ w[1])
+        found = dense_ranks(squared, network, params, batch)
+        assert (found.outer.rank, found.outer.grade) == (6 if grade == "open" else 12, grade)
+
+
+@pytest.mark.parametrize("way", [dense_ranks, sketched_ranks])
+def test_a_small_penalty_cannot_hide_eigenvalues(way):
+    """The true rank with the penalty is six. A penalty of 1e-20 shows three, one of 1e-3 six."""
+    rng = np.random.default_rng(0)
+    weights, batch = (
+        rng.standard_normal((2, 3)),
+        (rng.standard_normal((9, 2)) * [1.0, 0.0], rng.standard_normal((9, 3))),
+    )
+    for factor, rank, grade in ((1e-20, 3, "open"), (1e-3, 6, "clear")):
+        penalty = lambda w, factor=factor: factor * jnp.sum(w**2)
+        found = way(squared, lambda w, x: x @ w, weights, batch, penalty=penalty)
+        assert [(each.rank, each.grade) for each in (found.loss, found.penalty, found.without)] == [
+            (rank, grade),
+            (6, "clear"),
+            (3, "clear"),
+        ]
