@@ -88,8 +88,9 @@ def test_sum_and_finite_differences(activation, loss_name, bias):
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name, bias)
     H_f, H_o, H_L = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     assert_allclose(H_f + H_o, H_L, atol=1e-14 * abs(H_L).max())
-    theta, unravel = ravel_pytree(params)
-    gradient = jax.grad(lambda t: of_params(loss, apply_fn)(unravel(t), inputs, targets))
+    flat, unravel = ravel_pytree(params)
+    theta = np.asarray(flat)
+    gradient = jax.jit(jax.grad(lambda t: of_params(loss, apply_fn)(unravel(t), inputs, targets)))
     v = np.random.default_rng(5).normal(size=theta.size)
     v /= np.linalg.norm(v)
     difference = (gradient(theta + 1e-5 * v) - gradient(theta - 1e-5 * v)) / 2e-5
@@ -101,9 +102,9 @@ def test_sum_and_finite_differences(activation, loss_name, bias):
 def test_outer_product_is_the_hessian_of_the_linearized_network(activation, loss_name):
     loss, apply_fn, params, inputs, targets = problem(activation, loss_name)
     theta, unravel = ravel_pytree(params)
-    jacobian = jax.jacrev(lambda t: apply_fn(unravel(t), inputs))(theta)
-    outputs = apply_fn(params, inputs)
-    expected = jax.hessian(lambda t: loss(outputs + jacobian @ (t - theta), targets))(theta)
+    network = lambda t: apply_fn(unravel(t), inputs)
+    jacobian, outputs = jax.jit(lambda t: (jax.jacrev(network)(t), network(t)))(theta)
+    expected = jax.jit(jax.hessian(lambda t: loss(outputs + jacobian @ (t - theta), targets)))(theta)
     assert_allclose(outer_prod(loss, apply_fn, params, inputs, targets), expected, atol=1e-13)
 
 
@@ -111,7 +112,7 @@ def test_functional_hessian_sums_the_outputs_hessians():
     loss, apply_fn, params, inputs, targets = problem("gelu", "cross", bias=True)
     theta, unravel = ravel_pytree(params)
     alpha, _ = output_derivatives("cross", np.asarray(apply_fn(params, inputs)), targets)
-    tensor = jax.hessian(lambda t: apply_fn(unravel(t), inputs))(theta)  # n x K x p x p, as only a test may
+    tensor = jax.jit(jax.hessian(lambda t: apply_fn(unravel(t), inputs)))(theta)  # n x K x p x p, as only a test may
     expected = np.einsum("ik,ikpq->pq", alpha, tensor)
     assert_allclose(functional_hessian(loss, apply_fn, params, inputs, targets), expected, atol=1e-13)
 

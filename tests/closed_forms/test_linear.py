@@ -72,7 +72,7 @@ def random_settings(count, bias):
 
 
 @pytest.mark.parametrize(
-    ("bias", "seed", "setting"), [*random_settings(30, bias=False), *random_settings(12, bias=True)]
+    ("bias", "seed", "setting"), [*random_settings(18, bias=False), *random_settings(9, bias=True)]
 )
 def test_equality_in_general_position(bias, seed, setting):
     """Gaussian data of rank r, Gaussian targets (their softmax for the cross-entropy), orthogonal weights.

@@ -21,7 +21,7 @@ from initializers import get_init
 from losses import LOSSES, squared
 from tests.oracles.linear_hessians import P, hessians, inputs_of_layers, kernel, product, random, rank, solve
 
-many = settings(max_examples=500, deadline=None, derandomize=True, database=None)
+many = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 
 class Setting(NamedTuple):

@@ -1,5 +1,6 @@
 """Networks whose primitives once had no exact form, and networks with units at exactly zero."""
 
+import functools
 from fractions import Fraction
 
 import jax
@@ -109,8 +110,13 @@ def test_a_layer_that_is_dead_for_a_sample_has_a_hessian():
         check_against_fractions(exact_hessians(*problem, PRIME), found, expected)
 
 
+@functools.cache  # one network, so that what JAX compiles for it serves for all seeds
+def architecture(activation, bias):
+    return fully_connected([5, 10], 10, activation, get_init("glorot"), bias=bias)
+
+
 def relu_network(activation="relu", bias=False, seed=1):
-    init_fn, apply_fn = fully_connected([5, 10], 10, activation, get_init("glorot"), bias=bias)
+    init_fn, apply_fn = architecture(activation, bias)
     return apply_fn, init_fn(jax.random.PRNGKey(seed), (-1, 25))[1]
 
 

@@ -12,7 +12,7 @@ VALUES, SEEDS = [[2], [3]], [1, 2, 3, 4, 5, 6]
 def sweep(path, compiled):
     configure(compiled)
     setting = Setting(dataset="gaussian", n_train=12, dim=4, classes=3)
-    run_sweep(setting, "widths", [[2], [3], [4], [2, 3], [3, 3], [2, 2, 2]], [1, 2], path)
+    run_sweep(setting, "widths", [[2], [3], [2, 3]], [1, 2, 3, 4], path)
 
 
 def counted(path, compiled, answers, backwards, barrier):

@@ -7,7 +7,8 @@ import numpy as np
 
 def overlaps(figure):
     """Return the pairs of texts that overlap: tick labels of all panels, or titles of panels and the figure's."""
-    figure.draw_without_rendering()  # computes all of it, but for the pixels
+    if figure.stale:  # changed since it was drawn
+        figure.draw_without_rendering()  # computes all of it, but for the pixels
     panels = [axis for axis in figure.axes if axis.get_visible()]
     groups = [[text for panel in panels for axis in (panel.xaxis, panel.yaxis) for text in tick_labels(axis)]]
     titles = [panel.title for panel in panels if panel.get_title()]

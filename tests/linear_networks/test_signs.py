@@ -55,7 +55,8 @@ def test_difficult_inertias_are_exact_or_declined(kind):
 @pytest.mark.parametrize("kind", MOVING)
 def test_next_to_sign_changes_inertias_are_exact_or_declined(kind):
     rng, right, declined = np.random.default_rng(10), 0, 0
-    for _ in range(4):
+    networks = 2 if "scaled" in kind else 4  # scaled integers are long, and their characteristic polynomials slow
+    for _ in range(networks):
         for network in next_to_a_sign_change(rng, kind):
             try:
                 found = signs(*network)
@@ -64,7 +65,7 @@ def test_next_to_sign_changes_inertias_are_exact_or_declined(kind):
                 continue
             assert [one[:3] for one in found] == [exact_inertia(matrix) for matrix in hessians(*network)]
             right += 1
-    assert right > 50
+    assert right > 12.5 * networks
     assert declined > 0  # close to a sign change nothing is sure
 
 
