@@ -35,12 +35,13 @@ def contained(function, *arguments):
     return list(_contained(jax.make_jaxpr(lambda *values: function(*values))(*arguments)))
 
 
-def hiding_factor(function, *arguments):
-    """Return a number below 1e-4 or above 1e4 by which a function multiplies or divides something, or None.
+def hiding_factor(function, *arguments, most):
+    """Return a number above `most` or below 1 / `most` by which a function multiplies or divides something, or None.
 
     Such a factor can hide digits as weights of this size do, and it stays what it is in `frozen`.
     """
-    return next(_factors(jax.make_jaxpr(lambda *values: function(*values))(*arguments)), None)
+    found = _factors(jax.make_jaxpr(lambda *values: function(*values))(*arguments))
+    return next((factor for factor in found if not 1 / most <= factor <= most), None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -106,7 +107,7 @@ def _contained(program):
 
 
 def _factors(program):
-    """Yield the factors of a program that are far from one."""
+    """Yield the sizes of the numbers by which a program multiplies or divides."""
     jaxpr = getattr(program, "jaxpr", program)
     fixed = dict(zip(jaxpr.constvars, getattr(program, "consts", ()), strict=False))
     for equation in jaxpr.eqns:
@@ -114,7 +115,7 @@ def _factors(program):
             value = atom.val if isinstance(atom, core.Literal) else fixed.get(atom)
             if value is not None and jnp.issubdtype(value.dtype, jnp.floating) and not _is_array(value):
                 sizes = abs(np.asarray(value)[np.asarray(value) != 0])
-                yield from (float(size) for size in sizes.flat[:1] if not 1e-4 <= size <= 1e4)
+                yield from map(float, sizes.flat[:1])
         for inner in _inner(equation):
             yield from _factors(inner)
 

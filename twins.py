@@ -22,6 +22,9 @@ import losses
 from frozen import UnfreezableError, contained, decides, frozen, hiding_factor
 from problem import Problem
 
+# Numbers in a network stay what they are in its twin. One beyond this leaves its square in a Hessian, one in the loss
+# leaves itself, and there may be two of them: far from 1e-16, below which digits are lost.
+_FACTOR = 1e4
 _LARGE = 1e11  # operations: above this a Gaussian matrix takes the place of one with chosen singular values
 
 
@@ -63,9 +66,13 @@ def twin(problem):
         jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself.batches[0])
     except UnfreezableError as reason:
         return Twin(problem._replace(penalty=None), None, str(reason))
-    factor = hiding_factor(apply_fn, params, inputs)
-    if factor is not None:
-        return Twin(itself, None, f"the network multiplies or divides by {factor:.1g}, which can hide eigenvalues")
+    factors = {
+        "network": hiding_factor(apply_fn, params, inputs, most=_FACTOR),
+        "loss": hiding_factor(loss, outputs, targets, most=_FACTOR**2),
+    }
+    for name, factor in factors.items():
+        if factor is not None:
+            return Twin(itself, None, f"the {name} multiplies or divides by {factor:.1g}, which can hide eigenvalues")
     generator = np.random.default_rng(0)
     new_params = jax.tree.map(lambda leaf: _weights(generator, leaf), params)
     new_inputs = _data(generator, [inputs for inputs, _ in batches])
