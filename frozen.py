@@ -17,31 +17,37 @@ class UnfreezableError(ValueError):
     """A function decides in a way that `frozen` cannot follow."""
 
 
-def decides(function, *arguments):
-    """Return whether the function compares numbers, as relu does, so that it is smooth in pieces only.
+def program(function, *arguments):
+    """Return the program of a function that the others here read.
 
     Args:
         function: of pytrees of arrays.
         arguments: the pytrees. Only their shapes matter.
     """
-    return _has_decisions(jax.make_jaxpr(lambda *values: function(*values))(*arguments))
+    return jax.make_jaxpr(lambda *values: function(*values))(*arguments)
 
 
-def contained(function, *arguments):
-    """Return the arrays of floating-point numbers that a function contains, in the order in which `frozen` meets them.
+def decides(closed):
+    """Return whether a program compares numbers, as relu does, so that it is smooth in pieces only."""
+    jaxpr = getattr(closed, "jaxpr", closed)
+    return any(_is_decision(equation) or any(map(decides, _inner(equation))) for equation in jaxpr.eqns)
+
+
+def contained(closed):
+    """Return the arrays of floating-point numbers that a program contains, in the order in which `frozen` meets them.
 
     Left out are those that are infinite somewhere, and those whose numbers are all equal or zero, such as masks.
     """
-    return list(_contained(jax.make_jaxpr(lambda *values: function(*values))(*arguments)))
+    inside = [array for equation in getattr(closed, "jaxpr", closed).eqns for array in _contained_in(equation)]
+    return [*filter(_is_array, getattr(closed, "consts", ())), *inside]
 
 
-def hiding_factor(function, *arguments, most):
-    """Return a number above `most` or below 1 / `most` by which a function multiplies or divides something, or None.
+def hiding_factor(closed, most):
+    """Return a number above `most` or below 1 / `most` by which a program multiplies or divides something, or None.
 
     Such a factor can hide digits as weights of this size do, and it stays what it is in `frozen`.
     """
-    found = _factors(jax.make_jaxpr(lambda *values: function(*values))(*arguments))
-    return next((factor for factor in found if not 1 / most <= factor <= most), None)
+    return next((factor for factor in _factors(closed) if not 1 / most <= factor <= most), None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -69,11 +75,6 @@ def frozen(function):
     return g
 
 
-def _has_decisions(closed):
-    jaxpr = getattr(closed, "jaxpr", closed)
-    return any(_is_decision(equation) or any(map(_has_decisions, _inner(equation))) for equation in jaxpr.eqns)
-
-
 def _is_decision(equation):
     """Return whether an equation compares numbers. The size of a complex number is smooth."""
     is_complex = any(jnp.issubdtype(atom.aval.dtype, jnp.complexfloating) for atom in equation.invars)
@@ -98,18 +99,14 @@ def _is_array(constant):
     return bool(np.isfinite(numbers).all()) and len(np.unique(numbers[numbers != 0])) > 1
 
 
-def _contained(program):
-    """Yield the arrays that a program contains, as `_evaluate` meets them."""
-    yield from filter(_is_array, getattr(program, "consts", ()))
-    for equation in getattr(program, "jaxpr", program).eqns:
-        for inner in _inner(equation):
-            yield from _contained(inner)
+def _contained_in(equation):
+    return [array for inner in _inner(equation) for array in contained(inner)]
 
 
-def _factors(program):
+def _factors(closed):
     """Yield the sizes of the numbers by which a program multiplies or divides."""
-    jaxpr = getattr(program, "jaxpr", program)
-    fixed = dict(zip(jaxpr.constvars, getattr(program, "consts", ()), strict=False))
+    jaxpr = getattr(closed, "jaxpr", closed)
+    fixed = dict(zip(jaxpr.constvars, getattr(closed, "consts", ()), strict=False))
     for equation in jaxpr.eqns:
         for atom in equation.invars if equation.primitive.name in ("mul", "div") else ():
             value = atom.val if isinstance(atom, core.Literal) else fixed.get(atom)
@@ -118,11 +115,6 @@ def _factors(program):
                 yield from map(float, sizes.flat[:1])
         for inner in _inner(equation):
             yield from _factors(inner)
-
-
-def _has_own(program):
-    """Return whether a program has decisions, or arrays that could be others, of its own."""
-    return _has_decisions(program) or any(True for _ in _contained(program))
 
 
 def _evaluate(closed, arguments, arrays):
@@ -139,12 +131,13 @@ def _evaluate(closed, arguments, arrays):
 
 def _carried_out(equation, pairs, arrays):
     name, inner = equation.primitive.name, _inner(equation)
-    if inner and any(map(_has_own, inner)):
+    has_decisions = any(map(decides, inner))
+    if has_decisions or any(map(contained, inner)):
         if name not in _CALLS:
-            what = "comparisons of numbers" if any(map(_has_decisions, inner)) else "arrays"
+            what = "comparisons of numbers" if has_decisions else "arrays"
             raise UnfreezableError(f"the primitive '{name}' contains {what}")
-        (program,) = (each for each in inner if isinstance(each, core.ClosedJaxpr))
-        return _evaluate(program, pairs, arrays)
+        (called,) = (each for each in inner if isinstance(each, core.ClosedJaxpr))
+        return _evaluate(called, pairs, arrays)
     given = _bound(equation, [pair[1] for pair in pairs])
     if not any(jnp.issubdtype(atom.aval.dtype, jnp.floating) for atom in equation.outvars):
         return [[x, x] for x in given]  # indices and truth values are decisions

@@ -126,7 +126,7 @@ class _Kept:
 
     def __init__(self, tree, leaves, masks):
         self.tree, self.leaves, self.masks = tree, leaves, masks
-        self._key = tree, *(leaf if leaf is None else (leaf.shape, leaf.tobytes()) for leaf in leaves)
+        self._key = tree, *(leaf if leaf is None else (leaf.shape, leaf.dtype, leaf.tobytes()) for leaf in leaves)
         self._key += tuple(mask if isinstance(mask, bool) else mask.tobytes() for mask in masks)
 
     def __hash__(self):

@@ -43,10 +43,8 @@ def pure(functions, params, inputs, targets):
         ValueError: if two traces differ, since the functions have random parts.
     """
     try:
-        batch = (
-            part(inputs, slice(1)),
-            part(targets, slice(1)),
-        )  # one sample tells as much, and its program serves batches of all sizes
+        # One sample tells as much, and its program serves batches of all sizes.
+        batch = part(inputs, slice(1)), part(targets, slice(1))
         first = _fingerprint(functions, params, *batch)
     except AssertionError as error:
         raise ValueError(

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import losses
-from frozen import UnfreezableError, contained, decides, frozen, hiding_factor
+from frozen import UnfreezableError, contained, decides, frozen, hiding_factor, program
 from problem import Problem
 
 # Numbers in a network stay what they are in its twin. One beyond this leaves its square in a Hessian, one in the loss
@@ -41,34 +41,34 @@ def twin(problem):
     loss, apply_fn, params, batches = problem[:4]
     inputs, targets = batches[0]
     outputs = jax.eval_shape(apply_fn, params, inputs)
-    is_smooth = lambda function, *arguments: not decides(function, *arguments) and not contained(function, *arguments)
-    wrap_loss = not losses.is_analytic(loss) and not is_smooth(loss, outputs, targets)
-    wrap_network = not is_smooth(apply_fn, params, inputs)
+    of_loss, of_network = program(loss, outputs, targets), program(apply_fn, params, inputs)
+    wrap_loss = not losses.is_analytic(loss) and bool(decides(of_loss) or contained(of_loss))
+    wrap_network = bool(decides(of_network) or contained(of_network))
 
-    def wrapped(new, given, replace):
-        (new_inputs, new_targets), (inputs, targets) = new, given
-        if wrap_loss:
-            outputs = jax.jit(apply_fn)(params, inputs)
-            new_targets = new_targets, outputs, targets, list(map(replace, contained(loss, outputs, targets)))
-        if wrap_network:
-            new_inputs = new_inputs, params, inputs, list(map(replace, contained(apply_fn, params, inputs)))
-        return new_inputs, new_targets
+    def given(inputs, targets):
+        """Return what the decisions for a batch rest on, and the arrays that its programs contain."""
+        network = (params, inputs, contained(program(apply_fn, params, inputs))) if wrap_network else None
+        if not wrap_loss:
+            return network, None
+        outputs = jax.jit(apply_fn)(params, inputs)
+        return network, (outputs, targets, contained(program(loss, outputs, targets)))
+
+    def wrapped(new, rests_on, replace):
+        pairs = zip(new, rests_on, strict=True)
+        return tuple(x if on is None else (x, *on[:2], list(map(replace, on[2]))) for x, on in pairs)
 
     new_loss = _frozen_loss(loss) if wrap_loss else loss
     new_apply = _frozen_network(apply_fn) if wrap_network else apply_fn
-    itself = problem._replace(
-        loss=new_loss,
-        apply_fn=new_apply,
-        batches=[wrapped(batch, batch, np.asarray) for batch in batches],
-        penalty=None,
-    )
+    rest_on = [given(*batch) for batch in batches]
+    own = [wrapped(*pair, np.asarray) for pair in zip(batches, rest_on, strict=True)]
+    itself = problem._replace(loss=new_loss, apply_fn=new_apply, batches=own, penalty=None)
     try:
         jax.eval_shape(lambda w, x, y: new_loss(new_apply(w, x), y), params, *itself.batches[0])
     except UnfreezableError as reason:
         return Twin(problem._replace(penalty=None), None, str(reason))
     factors = {
-        "network": hiding_factor(apply_fn, params, inputs, most=_FACTOR),
-        "loss": hiding_factor(loss, outputs, targets, most=_FACTOR**2),
+        "network": hiding_factor(of_network, most=_FACTOR),
+        "loss": hiding_factor(of_loss, most=_FACTOR**2),
     }
     for name, factor in factors.items():
         if factor is not None:
@@ -87,7 +87,7 @@ def twin(problem):
             drawn[key] = _weights(generator, array)
         return drawn[key]
 
-    others = [wrapped(*pair, redrawn) for pair in zip(new, batches, strict=True)]
+    others = [wrapped(*pair, redrawn) for pair in zip(new, rest_on, strict=True)]
     return Twin(itself, itself._replace(scale=1.0, params=new_params, batches=others), "")
 
 

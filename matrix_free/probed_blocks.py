@@ -11,7 +11,7 @@ from counting import default_rtol
 from grades import graded
 from hessians import HessianTriple
 from matrix_free.operators import check_derivatives, operator
-from matrix_free.probed_ranks import factor_rank, sketched_rank
+from matrix_free.probed_ranks import SPARE, factor_rank, sketched_rank
 from matrix_free.random_probes import columns, probes
 from matrix_free.sketches import BLOCK
 from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params, outer_matvec
@@ -19,8 +19,6 @@ from parts import layers
 from problem import pose
 from ranks import numerical_rank
 from twins import twin
-
-_SPARE = 10  # probes beyond the rank, so that their images span the range
 
 
 def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduction="sum", only=None):
@@ -105,7 +103,7 @@ def _of_factor(factor, p, where, found, key):
 def _blocks(matvec, p, places, key):
     """Return the NumericalRank of every diagonal block of a symmetric matrix, and the norms (L, L) of all blocks."""
     rank = sketched_rank(matvec, p, None, key).rank
-    size = min(p, rank + _SPARE)
+    size = min(p, rank + SPARE)
     checks.memory(
         16 * size * p,
         f"the images of {size} vectors are needed twice, for the blocks of a matrix of rank {rank}",

@@ -22,7 +22,7 @@ from problem import pose
 from ranks import NotSymmetricError, numerical_rank, singular_rank
 from twins import twin
 
-_SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + _SPARE
+SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + SPARE
 
 _OVERSAMPLING = 1.1  # what a guess is multiplied by: with N = rank(H) the smallest eigenvalues would all but vanish
 
@@ -75,7 +75,7 @@ def sketched_rank(matvec, p, guess, key, mesh=None, scale=0.0):
     for size in _sizes(p, guess):
         sketch = symmetric_sketch(matvec, psi, size, mesh, sketch, scale)
         found = numerical_rank(_where_jax_computes(sketch), scale=scale)
-        if found.rank + _SPARE <= size:
+        if found.rank + SPARE <= size:
             break
     if found.gap < _POOR and size < p:
         with contextlib.suppress(MemoryError):  # then the sketch's own rank remains, and its gap says what it is worth
@@ -106,7 +106,7 @@ def factor_rank(factor, p, guess, key, mesh=None):
     for size in _sizes(p, guess):
         sketch = factor_sketch(factor, psi, xi, size, mesh, sketch)
         found = singular_rank(sketch)
-        if found.rank + _SPARE <= size:
+        if found.rank + SPARE <= size:
             break
     return found
 
@@ -213,7 +213,7 @@ def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False, of_one_
 def _sizes(p, guess):
     """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
     guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
-    size = int(_OVERSAMPLING * guess) + _SPARE
+    size = int(_OVERSAMPLING * guess) + SPARE
     while size < p:
         yield size
         size *= 2

@@ -15,7 +15,7 @@ from closed_forms import linear_ranks
 from counting import NumericalRank
 from data import get_dataset
 from exact import ExactRank, exact_ranks, quick_ranks
-from frozen import UnfreezableError, decides, frozen
+from frozen import UnfreezableError, decides, frozen, program
 from grades import against_bound, against_twin, proved
 from hessians import HessianTriple, dense_hessians, outer_prod
 from initializers import get_init
@@ -249,8 +249,8 @@ def test_a_frozen_function_is_smooth_and_has_the_same_derivatives():
     rng = np.random.default_rng(0)
     function = lambda w, x: jnp.sum(jax.nn.elu(jnp.max(jax.nn.relu(x @ w), axis=1)) * jnp.abs(jnp.min(x @ w, axis=1)))
     weights, inputs = rng.standard_normal((4, 3)), rng.standard_normal((6, 4))
-    assert decides(function, weights, inputs)
-    assert not decides(lambda w, x: jnp.tanh(x @ w), weights, inputs)
+    assert decides(program(function, weights, inputs))
+    assert not decides(program(lambda w, x: jnp.tanh(x @ w), weights, inputs))
     g = lambda w: frozen(function)((w, inputs), (weights, inputs), [])
     derivatives = lambda f: jax.jit(lambda w: (f(w), jax.grad(f)(w), jax.hessian(f)(w)))(weights)
     for one, other in zip(derivatives(g), derivatives(lambda w: function(w, inputs)), strict=True):
