@@ -1,5 +1,7 @@
 """Small image data sets as float64 arrays: classes selected, targets encoded, images shrunk.
 
+A sample is one vector (`get_dataset`), a sequence of tokens (`get_tokens`) or an image (`get_images`).
+
 Downloads go to the folder that the environment variable HESSIAN_DATA names, or else to `downloads` in `home()`.
 """
 
@@ -15,12 +17,12 @@ import checks
 
 
 class Dataset(NamedTuple):
-    """Training and test data, NumPy float64."""
+    """Training and test data, NumPy float64. The shapes are those of vectors, of tokens and of images in turn."""
 
-    x_train: np.ndarray  # (n_train, dim)
-    y_train: np.ndarray  # (n_train, K)
-    x_test: np.ndarray  # (n_test, dim)
-    y_test: np.ndarray  # (n_test, K)
+    x_train: np.ndarray  # (n_train, dim), (n_train, T, dim) or (n_train, side, side, 1)
+    y_train: np.ndarray  # (n_train, K), (n_train, T, K) or (n_train, K)
+    x_test: np.ndarray  # as x_train, with n_test samples
+    y_test: np.ndarray  # as y_train, with n_test samples
 
 
 def get_dataset(name, n_train, n_test, dim, classes, seed=0):
@@ -67,20 +69,76 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
         >>> data.y_train[3].tolist()  # the fourth image is a 3
         [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    load = checks.choice("dataset", _ALIASES.get(name, name) if isinstance(name, str) else name, DATASETS)
-    wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
-    dim, classes = checks.integer("dim", dim), checks.integer("classes", classes)
-    if load is None:
-        splits = _gaussian(wanted, dim, max(classes, 2), checks.integer("seed", seed, minimum=0))
-    else:
-        if classes > 10:
-            raise ValueError(f"{name} has 10 classes, got classes={classes}; choose 2 to 10, or 1 for -1/+1 targets")
-        if math.isqrt(dim) ** 2 != dim:
-            near = math.isqrt(dim) ** 2, (math.isqrt(dim) + 1) ** 2
-            raise ValueError(f"dim={dim} is not a perfect square, and images are square; try {near[0]} or {near[1]}")
-        splits = [_select(name, split, load(split == "train"), n, dim, classes) for split, n in wanted.items()]
-    (x_train, y_train), (x_test, y_test) = [(inputs, _encode(labels, classes)) for inputs, labels in splits]
-    return Dataset(x_train, y_train, x_test, y_test)
+    load, dim = _loader(name), checks.integer("dim", dim)
+    if load is not None and math.isqrt(dim) ** 2 != dim:
+        near = math.isqrt(dim) ** 2, (math.isqrt(dim) + 1) ** 2
+        raise ValueError(f"dim={dim} is not a perfect square, and images are square; try {near[0]} or {near[1]}")
+    return _samples(name, n_train, n_test, classes, seed, (dim,), ["dim"])
+
+
+def get_tokens(name, n_train, n_test, dim, classes, seed=0, length=None):
+    """Return samples that are sequences of T tokens in R^d, for attention. Every token has the target of its sample.
+
+    The tokens of an image are its rows, from top to bottom. They are the numbers of `get_dataset` for dim^2 inputs.
+    Those of 'gaussian' are the numbers of `get_dataset` for T d inputs: independent standard normal vectors, each added
+    to a mean, which depends on the sample's class and on the token's place.
+
+    Args:
+        name, n_train, n_test, classes, seed: as in `get_dataset`.
+        dim: d, the number of inputs of a token. Images are shrunk to dim x dim pixels, so that T = d.
+        length: T, the number of tokens, which is free for 'gaussian'. None for `dim`.
+
+    Returns:
+        Dataset of float64 arrays: x_train (n_train, T, d), y_train (n_train, T, K), x_test and y_test likewise.
+
+    Raises:
+        TypeError, ValueError, MemoryError, RuntimeError: as in `get_dataset`. ValueError also for images of another
+            `length` than `dim`.
+
+    Example:
+        >>> from data import get_tokens
+        >>> data = get_tokens("digits", n_train=50, n_test=20, dim=5, classes=10)
+        >>> data.x_train.shape, data.y_train.shape
+        ((50, 5, 5), (50, 5, 10))
+        >>> get_tokens("gaussian", n_train=50, n_test=0, dim=3, classes=2, length=6).x_train.shape
+        (50, 6, 3)
+    """
+    load, dim = _loader(name), checks.integer("dim", dim)
+    length = dim if length is None else checks.integer("length", length)
+    if load is not None and length != dim:
+        raise ValueError(
+            f"the tokens of {name} are the rows of images, as many as dim={dim}, got length={length}: leave length "
+            "out, or choose 'gaussian', for which it is free"
+        )
+    found = _samples(name, n_train, n_test, classes, seed, (length, dim), ["length", "dim"], copies=length)
+    each = lambda targets: np.repeat(targets[:, None], length, axis=1)
+    return found._replace(y_train=each(found.y_train), y_test=each(found.y_test))
+
+
+def get_images(name, n_train, n_test, side, classes, seed=0):
+    """Return images of one channel, for convolutional networks.
+
+    They are the numbers of `get_dataset` for side^2 inputs. The pixels of 'gaussian' are independent of each other.
+
+    Args:
+        name, n_train, n_test, classes, seed: as in `get_dataset`.
+        side: height and width of an image in pixels.
+
+    Returns:
+        Dataset of float64 arrays: x_train (n_train, side, side, 1), y_train (n_train, K), x_test and y_test likewise.
+
+    Raises:
+        TypeError, ValueError, MemoryError, RuntimeError: as in `get_dataset`.
+
+    Example:
+        >>> from data import get_images
+        >>> data = get_images("digits", n_train=50, n_test=20, side=7, classes=10)
+        >>> data.x_train.shape, data.y_train.shape
+        ((50, 7, 7, 1), (50, 10))
+    """
+    side = checks.integer("side", side)
+    found = _samples(name, n_train, n_test, classes, seed, (side, side), ["side"])
+    return found._replace(x_train=found.x_train[..., None], x_test=found.x_test[..., None])
 
 
 def home():
@@ -93,24 +151,57 @@ def home():
     return here if (here / "pyproject.toml").exists() else platformdirs.user_data_path("hessian-rank")
 
 
+def _loader(name):
+    """Return the loader of a data set, None for 'gaussian'."""
+    return checks.choice("dataset", _ALIASES.get(name, name) if isinstance(name, str) else name, DATASETS)
+
+
+def _samples(name, n_train, n_test, classes, seed, shape, sizes, copies=1):
+    """Return a Dataset of inputs (n, *shape) and targets (n, K).
+
+    Args:
+        name, n_train, n_test, classes, seed: as in `get_dataset`.
+        shape: (d,), or (height, width).
+        sizes: names of the arguments that the shape is made of, for messages. The last is the one of an image's size.
+        copies: how many copies of the targets the caller will make.
+    """
+    load = _loader(name)
+    wanted = {"train": checks.integer("n_train", n_train), "test": checks.integer("n_test", n_test, minimum=0)}
+    classes = checks.integer("classes", classes)
+    if load is None:
+        splits = _gaussian(wanted, shape, classes, checks.integer("seed", seed, minimum=0), sizes, copies)
+    elif classes > 10:
+        raise ValueError(f"{name} has 10 classes, got classes={classes}; choose 2 to 10, or 1 for -1/+1 targets")
+    else:
+        select = lambda split, n: _select(name, split, load(split == "train"), n, shape, classes, sizes[-1])
+        splits = [select(split, n) for split, n in wanted.items()]
+    (x_train, y_train), (x_test, y_test) = [
+        (inputs.reshape(len(inputs), *shape), _encode(labels, classes)) for inputs, labels in splits
+    ]
+    return Dataset(x_train, y_train, x_test, y_test)
+
+
 def _downloads():
     """Return the folder of downloads. Not every shell puts the user's home in the place of a leading ~."""
     return Path(os.path.expanduser(os.environ.get("HESSIAN_DATA") or home() / "downloads"))
 
 
-def _select(name, split, loaded, n, dim, classes):
-    """Return the first n images of the classes as rows, (n, dim), and their labels, (n,)."""
+def _select(name, split, loaded, n, shape, classes, size):
+    """Return the first n images of the classes, (n, 1, side, side), and their labels, (n,)."""
     images, labels, white = loaded
-    side = images.shape[-1]
-    if dim > side**2:
-        raise ValueError(f"dim={dim} is larger than the images of {name}, {side} x {side}; choose dim <= {side**2}")
+    side, most = math.isqrt(math.prod(shape)), images.shape[-1]
+    if side > most:
+        power = 2 if len(shape) == 1 else 1  # of the side: what the caller gave is a number of pixels or a side
+        raise ValueError(
+            f"{size}={side**power} is larger than the images of {name}, {most} x {most}; choose {size} <= {most**power}"
+        )
     chosen = np.flatnonzero(labels < max(classes, 2))
     if n > len(chosen):
         raise ValueError(
             f"n_{split}={n} is more than the {len(chosen)} {split} images that {name} has of the {max(classes, 2)} "
             f"classes chosen; choose n_{split} <= {len(chosen)}"
         )
-    return _shrink(images[chosen[:n]], white, math.isqrt(dim)).reshape(n, dim), labels[chosen[:n]]
+    return _shrink(images[chosen[:n]], white, side), labels[chosen[:n]]
 
 
 # The imports stand where they are needed: together they take three seconds, and many a network takes less.
@@ -172,18 +263,20 @@ def _torchvision(name, own, archive=None):
     return load
 
 
-def _gaussian(wanted, dim, classes, seed):
-    """Return, for each split, x_i = mean of class (i mod classes) + standard normal, and the labels."""
-    rows = classes + sum(wanted.values())
+def _gaussian(wanted, shape, classes, seed, sizes, copies):
+    """Return, for each split, x_i = mean of class (i mod classes) + standard normal, (n, d), and the labels."""
+    mixed, dim = max(classes, 2), math.prod(shape)
+    rows, columns = mixed + sum(wanted.values()), dim + copies * mixed
+    inputs, targets = " x ".join(map(str, shape)), f"{copies} x {mixed}" if copies > 1 else mixed
     checks.memory(
-        8 * 3 * rows * (dim + classes),  # a sum and its two terms at a time; the targets are as many rows
-        f"{rows} means and samples of {dim} inputs and {classes} targets take {8e-9 * rows * (dim + classes):.1f} GB, "
+        8 * 3 * rows * columns,  # a sum and its two terms at a time; the targets are as many rows
+        f"{rows} means and samples of {inputs} inputs and {targets} targets take {8e-9 * rows * columns:.1f} GB, "
         "and three times as much while they are drawn",
-        "Choose a smaller n_train, n_test, dim or classes",
+        f"Choose a smaller n_train, n_test, {', '.join(sizes)} or classes",
     )
     means_key, *split_keys = np.random.SeedSequence(seed).spawn(1 + len(wanted))
-    means = np.random.default_rng(means_key).standard_normal((classes, dim))
-    labels = [np.arange(n) % classes for n in wanted.values()]
+    means = np.random.default_rng(means_key).standard_normal((mixed, dim))
+    labels = [np.arange(n) % mixed for n in wanted.values()]
     return [
         (means[ids] + np.random.default_rng(key).standard_normal((len(ids), dim)), ids)
         for ids, key in zip(labels, split_keys, strict=True)

@@ -1,14 +1,17 @@
-"""What do the results look like? The `plot_` and `draw_` functions turn arrays into matplotlib axes.
+"""What do the results look like? The `plot_` functions turn arrays into matplotlib axes, the `draw_` functions sizes.
 
 `show_images` shows the inputs. The `_table` functions, `rank_list` and `summary` turn results into text, and
 `text_table` lays out any rows. `LOSS_TITLES` has the names of the losses for headings.
 """
 
+from figures.closed_form_curves import plot_closed_forms, plot_growth
 from figures.diagrams import draw_loop, draw_pieces
 from figures.distributions import plot_shape, plot_truncation
+from figures.feature_maps import draw_convolution
 from figures.images import show_images
 from figures.layers import layer_table, plot_layers
 from figures.matrices import plot_blocks, plot_reduction
+from figures.network_drawings import draw_attention, draw_hidden_layer
 from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
 from figures.rank_tables import certificate_table, exact_table, rank_list, rank_table, spread_table, summary
 from figures.spectra import plot_exact_spectrum, plot_judgement, plot_spectra
@@ -29,6 +32,9 @@ __all__ = [
     "LOSS_TITLES",
     "certificate_table",
     "cost_table",
+    "draw_attention",
+    "draw_convolution",
+    "draw_hidden_layer",
     "draw_loop",
     "draw_pieces",
     "exact_table",
@@ -39,8 +45,10 @@ __all__ = [
     "negatives_table",
     "plot_agreement",
     "plot_blocks",
+    "plot_closed_forms",
     "plot_costs",
     "plot_exact_spectrum",
+    "plot_growth",
     "plot_judgement",
     "plot_layers",
     "plot_negatives",

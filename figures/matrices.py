@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
+from matplotlib.textpath import TextPath
 from matplotlib.transforms import blended_transform_factory
 from scipy.optimize import isotonic_regression
 
@@ -14,12 +15,12 @@ from figures.style import NAMES
 
 _ZERO = "the matrix is zero:\nall its entries are 0"
 _RANGE = 1e-6  # of the colours, from the largest entry down
-_LABEL = 0.32, 0.2  # width and height of a label with the space around it, in inches
+_LABEL = 0.32, 0.2  # width and height of a label with the space around it, in inches, or more for long ones
 _LEADER = 0.13  # length of the lines from blocks to labels that do not stand beside them, in inches
 
 
-def plot_blocks(matrices, sizes):
-    """Draw the sizes of the entries of the three matrices, with lines between the blocks of the layers.
+def plot_blocks(matrices, sizes, names=None):
+    r"""Draw the sizes of the entries of the three matrices, with lines between the blocks of the layers.
 
     A zero matrix says so. The title of one whose entries are all smaller than the scale of the colours has the largest.
     Labels of layers too narrow for them stand apart, with lines to their layers. If there are too many, every second or
@@ -28,18 +29,26 @@ def plot_blocks(matrices, sizes):
     Args:
         matrices: HessianTriple of (p, p) arrays.
         sizes: number of parameters of each layer, in the order of the flattened vector. They add up to p.
+        names: of the layers, short ones in matplotlib's notation, such as r"$\mathbf{W}_Q$". By default W_1, W_2 and so
+            on.
 
     Returns:
         Array of three matplotlib axes.
+
+    Raises:
+        ValueError: if there are not as many names as sizes.
     """
+    names = _layers(sizes) if names is None else list(names)
+    if len(names) != len(sizes):
+        raise ValueError(f"names must have one text for each of the {len(sizes)} sizes, got {len(names)}: {names}")
     maxima = [float(abs(np.asarray(matrix)).max()) for matrix in matrices]
     largest = max(maxima)
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.6), layout="constrained")
-    for axis, matrix, name, own in zip(axes, matrices, NAMES, maxima, strict=True):
+    for axis, matrix, title, own in zip(axes, matrices, NAMES, maxima, strict=True):
         entries = np.ma.masked_equal(abs(np.asarray(matrix)), 0)
-        image = _draw_blocks(axis, entries, largest, _layers(sizes), sizes, side=2.9)
+        image = _draw_blocks(axis, entries, largest, names, sizes, side=2.9)
         below = f"\nlargest entry {own:.0e}, below the scale" if 0 < own < _RANGE * largest else ""
-        axis.set_title(name + below, fontsize=11)
+        axis.set_title(title + below, fontsize=11)
         if own == 0:
             say(axis, _ZERO)
     if largest:
@@ -108,8 +117,8 @@ def _draw_blocks(axis, entries, largest, labels, sizes, side):
     _draw_lines(axis, edges, 72 * side / len(entries))
     middles = (edges[:-1] + edges[1:] - 1) / 2
     axis.tick_params(length=0)
-    for direction, ticks, length in zip("xy", (axis.set_xticks, axis.set_yticks), _LABEL, strict=True):
-        step = math.ceil(len(labels) / math.floor(side / length))
+    for direction, ticks, length in zip("xy", (axis.set_xticks, axis.set_yticks), _space(labels), strict=True):
+        step = math.ceil(len(labels) / max(1, math.floor(side / length)))
         marked = middles[::step]
         places = _spread(marked, len(entries) * length / side, (-0.5, len(entries) - 0.5))
         ticks(places, labels[::step])
@@ -117,6 +126,15 @@ def _draw_blocks(axis, entries, largest, labels, sizes, side):
             _draw_leaders(axis, direction, marked, places, _LEADER / side)
             axis.tick_params(axis=direction, pad=72 * _LEADER + 2)
     return image
+
+
+def _space(labels):
+    """Return the width and the height that every label needs, in inches."""
+    extents = [TextPath((0, 0), label, size=10).get_extents() for label in labels]
+    return [
+        max(least, max(getattr(each, side) for each in extents) / 72 + 0.05)
+        for least, side in zip(_LABEL, ("width", "height"), strict=True)
+    ]
 
 
 def _draw_lines(axis, edges, point):

@@ -1,158 +1,171 @@
+"""What all networks have in common. Their formulas are tested in `tests/networks/`, one file for each module."""
+
+import inspect
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
 import architectures
-from architectures import count_parameters, fully_connected
+from architectures import attention, convolutional, fully_connected, polynomial, recurrent, residual, tied
 from initializers import get_init
 
-# Each activation once more, in plain Python.
-ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": lambda x: max(x, 0.0),
-    "tanh": math.tanh,
-    "elu": lambda x: x if x > 0 else math.expm1(x),
-    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "leaky_relu": lambda x: x if x > 0 else 0.01 * x,
-    "gelu": lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))),
+# For each kind: how it is built with an initializer, shape of one input, shape of one output, and p by hand.
+KINDS = {
+    "fully connected": (lambda init: fully_connected([4, 2], 3, "tanh", init), (5,), (3,), 20 + 8 + 6),
+    "with biases": (lambda init: fully_connected([4], 3, "relu", init, bias=True), (5,), (3,), 24 + 15),
+    "polynomial": (lambda init: polynomial([4], 3, 2, init), (5,), (3,), 20 + 12),
+    "residual": (lambda init: residual([2, None], init, width=4, classes=3), (5,), (3,), 20 + 16 + 16 + 12),
+    "blocks alone": (lambda init: residual([2, None], init, activation="gelu"), (5,), (5,), 20 + 25),
+    "attention": (lambda init: attention(2, 3, init, classes=4, heads=2), (6, 5), (6, 4), 2 * (10 + 10 + 15 + 12)),
+    "softmax": (lambda init: attention(2, 3, init, softmax=True, causal=True), (6, 5), (6, 3), 10 + 10 + 15),
+    "sequences": (lambda init: convolutional([4, 3], [3, 2], init), (7, 2), (4, 3), 24 + 24),
+    "images": (lambda init: convolutional([4], [(3, 2)], init, classes=3), (7, 5, 2), (3,), 48 + 20 * 4 * 3),
+    "tied": (lambda init: tied(3, init), (5,), (5,), 15),
+    "recurrent": (lambda init: recurrent(3, init), (5,), (5,), 25),
+}
+BY_NAME = pytest.mark.parametrize("kind", KINDS)
+# The same, so large that they fit nowhere.
+HUGE = {
+    "fully connected": (fully_connected([10**6, 10**6], 3, "relu", get_init("glorot")), (5,), 10**12 + 8 * 10**6),
+    "with biases": (
+        fully_connected([10**6, 10**6], 3, "relu", get_init("glorot"), bias=True),
+        (5,),
+        10**12 + 10**7 + 3,
+    ),
+    "polynomial": (polynomial([10**7], 10**6, 2, get_init("glorot")), (5,), 10**13 + 5 * 10**7),
+    "residual": (residual([10**6], get_init("glorot"), width=10**6, classes=3), (5,), 2 * 10**12 + 8 * 10**6),
+    "blocks alone": (residual([None], get_init("glorot")), (10**6,), 10**12),
+    "attention": (attention(10**6, 1, get_init("glorot"), heads=3), (7, 10**6), 6 * 10**12 + 3 * 10**6),
+    "softmax": (attention(1, 10**6, get_init("glorot"), classes=10**6, softmax=True), (7, 5), 10**12 + 5 * 10**6 + 10),
+    "sequences": (convolutional([10**6, 10**6], [3, 3], get_init("glorot")), (9, 1), 3 * 10**12 + 3 * 10**6),
+    "images": (convolutional([1], [(1, 1)], get_init("glorot"), classes=10), (10**6, 10**6, 1), 10**13 + 1),
+    "tied": (tied(10**6, get_init("glorot")), (10**6,), 10**12),
+    "recurrent": (recurrent(2, get_init("glorot")), (10**6,), 10**12),
 }
 
 
-def network(activation="linear", bias=False, units=(4, 6), classes=3, init="glorot", dim=5):
-    init_fn, apply_fn = fully_connected(list(units), classes, activation, get_init(init), bias=bias)
-    shape, params = init_fn(jax.random.PRNGKey(0), (-1, dim))
-    assert shape == (-1, classes)
-    return params, apply_fn
+def network(kind, init="glorot", seed=0):
+    build, shape, _, _ = KINDS[kind]
+    init_fn, apply_fn = build(get_init(init))
+    return apply_fn, init_fn(jax.random.key(seed), (-1, *shape))[1]
 
 
-@pytest.mark.parametrize("bias", [False, True], ids=["no bias", "bias"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_forward_pass(activation, bias):
-    params, apply_fn = network(activation, bias)
-    inputs = np.random.default_rng(0).normal(size=(7, 5))
-    x = inputs
-    for layer, weights in enumerate(params):
-        W, b = (np.asarray(part) for part in weights) if bias else (np.asarray(weights), 0.0)
-        x = x @ W + b
-        x = x if layer == len(params) - 1 else np.vectorize(ACTIVATIONS[activation])(x)
-    assert_allclose(apply_fn(params, inputs), x, rtol=1e-12, atol=1e-14)
+def values(params):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(params)])
 
 
-@pytest.mark.parametrize("bias", [False, True], ids=["no bias", "bias"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_layer_uses_the_initializer_and_has_the_bias_asked_for(activation, bias):
-    params, _ = network(activation, bias, init="orthogonal")
-    assert len(params) == 3
-    for weights, shape in zip(params, [(5, 4), (4, 6), (6, 3)], strict=True):
-        W = weights[0] if bias else weights
-        assert W.shape == shape
-        assert W.dtype == np.float64
-        assert_allclose(np.linalg.svd(W, compute_uv=False), np.ones(min(shape)), rtol=1e-13)
-        if bias:
-            assert weights[1].shape == (shape[1],)
-            assert np.all(np.asarray(weights[1]) != 0)
+def test_every_network_is_tested_here():
+    exported = [getattr(architectures, name) for name in architectures.__all__]
+    networks = {thing for thing in exported if callable(thing) and "init" in inspect.signature(thing).parameters}
+    assert networks == {fully_connected, polynomial, residual, attention, convolutional, tied, recurrent}
+    assert set(HUGE) == set(KINDS)
 
 
-def test_layers_are_drawn_independently():
-    params, _ = network(units=(5, 5), classes=5)
-    first, second, third = (np.asarray(W) for W in params)
-    assert not np.any(first == second)
-    assert not np.any(second == third)
+@BY_NAME
+def test_shapes_and_dtypes(kind):
+    build, shape, outputs, p = KINDS[kind]
+    init_fn, apply_fn = build(get_init("glorot"))
+    found, params = init_fn(jax.random.key(0), (-1, *shape))
+    assert found == (-1, *outputs)
+    leaves = jax.tree.leaves(params)
+    assert all(leaf.dtype == np.float64 for leaf in leaves)
+    assert sum(leaf.size for leaf in leaves) == p
+    assert len(np.unique(values(params))) == p  # every weight is drawn, none twice
+    for n in (1, 7):
+        predictions = apply_fn(params, np.random.default_rng(n).normal(size=(n, *shape)))
+        assert predictions.shape == (n, *outputs)
+        assert predictions.dtype == np.float64
+        assert np.all(np.isfinite(predictions))
+    assert init_fn(jax.random.key(0), [7, *shape])[0] == (7, *outputs)  # as the shape of an array
 
 
-@pytest.mark.parametrize("classes", [1, 2])
-def test_as_many_outputs_as_classes(classes):
-    params, apply_fn = network(classes=classes)
-    assert apply_fn(params, np.ones((7, 5))).shape == (7, classes)
+@BY_NAME
+def test_every_sample_has_an_output_of_its_own(kind):
+    apply_fn, params = network(kind)
+    inputs = np.random.default_rng(0).normal(size=(4, *KINDS[kind][1]))
+    together = jax.jit(apply_fn)(params, inputs)
+    one_by_one = [np.asarray(apply_fn(params, inputs[i : i + 1]))[0] for i in range(4)]
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-12, atol=1e-14)
+    assert np.all(np.any(np.diff(np.reshape(together, (4, -1)), axis=0), axis=1))
 
 
-@pytest.mark.parametrize(
-    ("units", "error", "message"),
-    [
-        ([], ValueError, "widths is empty: name at least one hidden layer"),
-        ([5, 0], ValueError, r"widths\[1\] must be at least 1, got 0"),
-        ([5, 10.0], TypeError, r"widths\[1\] must be an integer, got 10.0 of type float"),
-        ([True], TypeError, r"widths\[0\] must be an integer, got True"),
-        (5, TypeError, r"widths must be a list of hidden widths such as \[5, 10\], got 5"),
-        ("510", TypeError, "widths must be a list of hidden widths"),
-        (b"510", TypeError, "widths must be a list of hidden widths"),
-        ((m for m in [5, 10]), TypeError, r"widths must be a list of hidden widths such as \[5, 10\], got <generator"),
-        ({5, 10}, TypeError, r"widths must be a list of hidden widths .* got \{10, 5\} of type set"),
-        ({5: 10}, TypeError, "widths must be a list of hidden widths .* of type dict"),
-        (None, TypeError, "widths must be a list of hidden widths .* got None"),
-        (np.array(5), TypeError, "widths must be a list of hidden widths"),
-        ([[5, 10]], TypeError, r"widths\[0\] must be an integer, got \[5, 10\] of type list"),
-        (10**5000, TypeError, "widths must be a list .* got a number of more than 4000 digits of type int"),
-        ([-(10**5000)], ValueError, r"widths\[0\] must be at least 1, got a number of more than 4000 digits"),
-        ([10**20], ValueError, rf"widths\[0\] must be below 2\^63 = {2**63}, got {10**20}"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_bad_widths(units, error, message):
-    with pytest.raises(error, match=message):
-        fully_connected(units, 3, "linear", get_init("glorot"))
+@BY_NAME
+def test_the_key_decides_the_weights(kind):
+    first, again, other = (values(network(kind, seed=seed)[1]) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.any(first == other)
 
 
-@pytest.mark.parametrize("units", [(4, 6), range(4, 7, 2), np.array([4, 6]), jax.numpy.array([4, 6])], ids=repr)
-def test_widths_are_any_sequence(units):
-    init_fn, _ = fully_connected(units, 3, "linear", get_init("glorot"))
-    _, params = init_fn(jax.random.PRNGKey(0), (-1, 5))
-    assert [W.shape for W in params] == [(5, 4), (4, 6), (6, 3)]
-    assert count_parameters(5, units, 3) == 20 + 24 + 18
+@BY_NAME
+def test_the_weights_are_the_initializer_s(kind):
+    constant = lambda key, shape, dtype: jnp.full(shape, 7.0, dtype)
+    build, shape, _, p = KINDS[kind]
+    params = values(build(constant)[0](jax.random.key(0), (-1, *shape))[1])
+    biases = 4 + 3 if kind == "with biases" else 0
+    assert np.sum(params == 7.0) == p - biases
 
 
-@pytest.mark.parametrize("bias", ["no", "False", [False], np.nan, 0.5, 0, 1, None], ids=repr)
-def test_a_bias_that_is_neither_true_nor_false_is_refused(bias):
-    for build in (
-        lambda: fully_connected([4], 3, "linear", get_init("glorot"), bias=bias),
-        lambda: count_parameters(5, [4], 3, bias),
-    ):
-        with pytest.raises(TypeError, match="bias must be True or False, got "):
-            build()
+@BY_NAME
+@pytest.mark.parametrize("init", ["glorot", None, 3], ids=repr)
+def test_an_initializer_is_a_function(kind, init):
+    with pytest.raises(TypeError, match=rf"init must be a function .* got {init!r}; pass get_init\('glorot'\)"):
+        KINDS[kind][0](init)
 
 
-def test_numpys_booleans_are_booleans():
-    assert len(network(bias=np.True_)[0][0]) == 2
-    assert network(bias=np.False_)[0][0].shape == (5, 4)
+@BY_NAME
+def test_networks_built_again_have_the_same_function(kind):
+    assert network(kind)[0] is network(kind, init="uniform")[0]
 
 
-@pytest.mark.parametrize("bias", [False, True], ids=["no bias", "bias"])
-def test_parameters_are_counted_without_drawing_them(bias):
-    params, _ = network(bias=bias)
-    assert count_parameters(5, [4, 6], 3, bias) == sum(leaf.size for leaf in jax.tree.leaves(params))
-    assert count_parameters(10**6, [10**9], 10**3) == 10**15 + 10**12
+@BY_NAME
+def test_input_shapes_of_another_kind_are_refused(kind):
+    build, shape, _, _ = KINDS[kind]
+    init_fn, _ = build(get_init("glorot"))
+    refused = lambda error, message: pytest.raises(error, match=message)
+    for wrong in [(), shape, (-1,), (-1, *shape[1:]), (-1, *shape, 1)]:  # without n, and too few or too many axes
+        with refused(ValueError, r"the input shape must be \(-1, .*\) for this network, got \("):
+            init_fn(jax.random.key(0), wrong)
+    for wrong in (5, None, "15"):
+        with refused(TypeError, rf"the input shape must be \(-1, .*\), got {wrong!r} of type"):
+            init_fn(jax.random.key(0), wrong)
+    for axis in range(len(shape)):
+        replaced = lambda size, axis=axis: (-1, *shape[:axis], size, *shape[axis + 1 :])
+        for size in (5.0, True, None, "5"):
+            with refused(TypeError, rf"\w of the input shape must be an integer, got {size!r}"):
+                init_fn(jax.random.key(0), replaced(size))
+        for size in (0, -1):
+            with refused(ValueError, rf"\w of the input shape must be at least 1, got {size}"):
+                init_fn(jax.random.key(0), replaced(size))
 
 
-@pytest.mark.parametrize("units", [[10**6, 10**6], [2**62]], ids=repr)
-def test_weights_that_do_not_fit_are_refused_before_they_are_drawn(units):
-    init_fn, _ = fully_connected(units, 3, "linear", get_init("glorot"))
-    with pytest.raises(MemoryError, match=r"the weights of p = \d+ parameters take .* Choose smaller widths"):
-        init_fn(jax.random.PRNGKey(0), (-1, 5))
+@BY_NAME
+def test_inputs_of_another_shape_are_refused(kind):
+    apply_fn, params = network(kind)
+    shape = KINDS[kind][1]
+    for wrong in [shape, (3, *shape[:-1], shape[-1] + 1), (3, *shape, 1), (3,), ()]:
+        with pytest.raises(ValueError, match=r"inputs must have shape \(n, .*\) for this network, got \("):
+            apply_fn(params, np.ones(wrong))
 
 
-def test_shapes_alone_need_no_memory():
-    init_fn, _ = fully_connected([10**6, 10**6], 3, "linear", get_init("glorot"))
-    _, shapes = jax.eval_shape(lambda key: init_fn(key, (-1, 5)), jax.random.PRNGKey(0))
-    assert [W.shape for W in shapes] == [(5, 10**6), (10**6, 10**6), (10**6, 3)]
+@BY_NAME
+def test_weights_that_do_not_fit_are_refused_before_they_are_drawn(kind):
+    (init_fn, _), shape, p = HUGE[kind]
+    with pytest.raises(MemoryError, match=rf"the weights of p = {p} parameters take .* GB are free. Choose smaller"):
+        init_fn(jax.random.key(0), (-1, *shape))
 
 
-def test_bad_names_and_shapes():
-    assert set(architectures.ACTIVATIONS) == set(ACTIVATIONS)  # each has an oracle here
-    known = ", ".join(map(repr, architectures.ACTIVATIONS))
-    with pytest.raises(ValueError, match=f"unknown activation 'swish'; choose one of {known}"):
-        fully_connected([4], 3, "swish", get_init("glorot"))
-    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
-        fully_connected([4], 0, "linear", get_init("glorot"))
-    with pytest.raises(TypeError, match=r"init must be a function .* got 'glorot'; pass get_init\('glorot'\)"):
-        fully_connected([4], 3, "linear", "glorot")
-    params, apply_fn = network(dim=5)
-    with pytest.raises(ValueError, match=r"inputs must have shape \(n, 5\) for this network, got \(2, 4\)"):
-        apply_fn(params, np.ones((2, 4)))
+@BY_NAME
+def test_shapes_alone_need_no_memory(kind):
+    (init_fn, _), shape, p = HUGE[kind]
+    shapes = jax.eval_shape(lambda key: init_fn(key, (-1, *shape))[1], jax.random.key(0))
+    assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes)) == p
+    assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {np.dtype(np.float64)}
 
 
-def test_float32_mode_is_refused():
+@BY_NAME
+def test_float32_mode_is_refused(kind):
     with jax.enable_x64(False), pytest.raises(TypeError, match=r'jax.config.update\("jax_enable_x64", True\)'):
-        network()
+        network(kind)

@@ -2,11 +2,13 @@
 
 import ast
 import graphlib
+import importlib
 import importlib.metadata
 import itertools
 import re
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +16,12 @@ from tests.conftest import ROOT
 
 FOLDERS = "closed_forms", "matrix_free", "exact", "linear_networks", "adapters", "figures", "experiments"  # top down
 FACELESS = "adapters", "experiments"
+# A folder that counts as the top level, the file there that is its face, and the other files there that it rests on.
+# Of the files at the top level, the face alone imports it. Folders may, as they may import any file there.
+BEHIND, FACE, RESTS_ON = "networks", "architectures", {"checks"}
+PACKAGES = *FOLDERS, BEHIND
 TOP = sorted(path.stem for path in ROOT.glob("*.py"))
-FILES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
+FILES = sorted([*ROOT.glob("*.py"), *(path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py"))])
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -36,14 +42,20 @@ def imported(source):
     return names
 
 
+def first_names(source):
+    """Return the folders, top-level files and libraries that a source imports from."""
+    return {module.split(".")[0] for module in imported(source)}
+
+
 def violations(name, source):
     """Return the imports of a module of this name that point against the rule."""
     place = lambda module: FOLDERS.index(module) if module in FOLDERS else -1
-    here = place(name.split(".")[0])
-    first = {module.split(".")[0] for module in imported(source)}
-    return sorted(
-        module for module in first if module in (*FOLDERS, "tests", "benchmarks") and not 0 <= place(module) <= here
-    )
+    folder, first = name.split(".")[0], first_names(source)
+    never = "tests", "benchmarks"
+    found = {module for module in first if module in never or place(module) > place(folder)}
+    if folder == BEHIND:
+        return sorted(found | first & set(TOP) - RESTS_ON)
+    return sorted(found if name == FACE or folder in FOLDERS else found | first & {BEHIND})
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -59,10 +71,26 @@ def test_no_import_points_against_the_rule(path):
         ("exact.network_ranks", "from exact.finite_field import matmul\nimport closed_forms.linear", []),
         ("exact.network_ranks", "def f():\n    import linear_networks.signs", ["linear_networks"]),
         ("figures.tables", "from experiments.cost import Cost\nfrom tests.oracles import P", ["experiments", "tests"]),
+        ("closed_forms.linear", "import benchmarks.exact\nimport checks, architectures", ["benchmarks"]),
+        ("architectures", "from networks.convolutions import convolutional", []),
+        ("architectures", "from networks.convolutions import convolutional\nimport exact", ["exact"]),
+        ("initializers", "from networks import drawn", ["networks"]),
+        ("blocks", "from architectures import attention", []),
+        ("closed_forms.residual", "from networks.residual_branches import branch_widths", []),
+        ("networks.convolutions", "import jax\nimport checks\nfrom networks import drawn\nimport networks.drawn", []),
+        ("networks.tied", "from architectures import Head\nimport losses", ["architectures", "losses"]),
+        ("networks.convolutions", "import closed_forms.linear\nimport tests.problems", ["closed_forms", "tests"]),
     ],
 )
 def test_the_rule_itself(name, source, found):
     assert violations(name, source) == found
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "notebooks"])
+def test_readers_meet_the_networks_by_their_face(folder):
+    paths = list((ROOT / folder).rglob("*.py"))
+    assert len(paths) > 0
+    assert [name_of(path) for path in paths if BEHIND in first_names(path.read_text())] == []
 
 
 def test_nothing_imports_in_a_circle():
@@ -71,6 +99,8 @@ def test_nothing_imports_in_a_circle():
     for folder in set(FOLDERS) & set(names):  # a module of a folder is loaded with its face, which imports it
         graph[folder] = {name for name in graph[folder] if not name.startswith(f"{folder}.")}
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(names)
+    assert f"{BEHIND}.drawn" in graph[f"{BEHIND}.convolutions"]
+    assert f"{BEHIND}.convolutions" in graph[FACE]
 
 
 def loaded(name):
@@ -102,9 +132,9 @@ def test_the_top_level_is_what_a_reader_calls_what_that_rests_on_and_the_folders
     here = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.*"))}
     here = {name for name in here if not name.startswith((".", "_")) and not name.endswith(".egg-info")}
     assert here - {"downloads", "results", "build"} == {"benchmarks", "docs", "notebooks", "tests"} | (
-        here & set(FOLDERS)
+        here & set(PACKAGES)
     )
-    assert here >= set(FOLDERS) - {"adapters"}
+    assert here >= set(PACKAGES) - {"adapters"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -121,18 +151,18 @@ def test_no_module_prints_or_opens_files_or_configures_jax(path):
     assert {"jax.config.update", "matplotlib.use", "plt.switch_backend"} & set(attributes) <= allowed
 
 
-@pytest.mark.parametrize("folder", [f for f in FOLDERS if f not in FACELESS])
+@pytest.mark.parametrize("folder", [f for f in PACKAGES if f not in FACELESS])
 def test_a_face_re_exports_and_no_file_has_the_name_of_what_it_exports(folder):
-    module = __import__(folder)
-    tree = ast.parse((ROOT / folder / "__init__.py").read_text())
-    exported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
-    assert sorted(exported) == sorted(module.__all__)
+    module = importlib.import_module(FACE if folder == BEHIND else folder)
+    nodes = [node for node in ast.parse(Path(module.__file__).read_text()).body if isinstance(node, ast.ImportFrom)]
+    assert all(node.module.startswith(f"{folder}.") for node in nodes)
+    assert sorted(alias.name for node in nodes for alias in node.names) == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)
     assert set(module.__all__).isdisjoint(path.stem for path in (ROOT / folder).glob("*.py"))
 
 
-def test_a_folder_without_a_face_imports_nothing():
-    for folder in FACELESS:
+def test_a_folder_without_a_face_of_its_own_imports_nothing():
+    for folder in (*FACELESS, BEHIND):
         if (ROOT / folder).is_dir():
             assert imported((ROOT / folder / "__init__.py").read_text()) == set()
 
@@ -140,7 +170,7 @@ def test_a_folder_without_a_face_imports_nothing():
 def test_the_packaging_lists_what_there_is():
     tool = PYPROJECT["tool"]["setuptools"]
     assert tool["py-modules"] == TOP
-    assert tool["packages"] == sorted(folder for folder in FOLDERS if (ROOT / folder).is_dir())
+    assert tool["packages"] == sorted(folder for folder in PACKAGES if (ROOT / folder).is_dir())
     assert tool["package-dir"] == {"": "."}
 
 
@@ -154,9 +184,9 @@ OPTIONAL = declared(itertools.chain(*PYPROJECT["project"]["optional-dependencies
 
 def libraries(paths):
     """Return the distributions of other people's modules that these files import."""
-    first = {name.split(".")[0] for path in paths for name in imported(path.read_text())}
+    first = set().union(*(first_names(path.read_text()) for path in paths))
     distributions = importlib.metadata.packages_distributions()
-    others = first - set(sys.stdlib_module_names) - set(TOP) - set(FOLDERS)
+    others = first - set(sys.stdlib_module_names) - set(TOP) - set(PACKAGES)
     return {distributions[library][0].lower() for library in others}
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.test_readme import examples
 
-SHADOWS = "data", "figures", "exact"  # folders that a user may well have beside a script
+SHADOWS = "data", "figures", "exact", "networks"  # folders that a user may well have beside a script
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,10 @@ def test_the_readme_s_example_where_it_was_installed(python, folder):
 
 
 PLACES = """
-import closed_forms, data, exact, experiments.sweeps, figures, linear_networks, matrix_free
+import architectures, closed_forms, data, exact, experiments.sweeps, figures, linear_networks, matrix_free, networks
 from experiments.setting import Setting
 
-for module in (closed_forms, data, exact, figures, linear_networks, matrix_free):
+for module in (architectures, closed_forms, data, exact, figures, linear_networks, matrix_free, networks):
     print(module.__file__)
 print(data.home() / "downloads")
 print(experiments.sweeps.results_file(Setting(), "widths"))
@@ -80,7 +80,7 @@ print(experiments.sweeps.results_file(Setting(), "widths"))
 
 def test_modules_come_from_the_installation_and_files_go_to_the_user(python, folder):
     *modules, downloads, results = run(python, folder, "-c", PLACES)
-    assert len(modules) == 6
+    assert len(modules) == 8
     assert all(python.parent.parent in Path(module).parents for module in modules)
     for place in (downloads, results):
         assert folder in Path(place).parents

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
@@ -113,3 +115,29 @@ def test_a_reduced_matrix_of_rounding_errors():
     _, after = plot_reduction(np.eye(3), [2, 1], T, [[piece], []])
     assert texts(after) == ["the matrix is zero:\nall its entries are 0,\nbut for rounding"]
     assert [label.get_text() for label in after.get_xticklabels()] == ["Z$_{1}$"]
+
+
+def test_blocks_can_have_names():
+    names = [r"$\mathbf{W}_Q$", r"$\mathbf{W}_\mathrm{head}$", "biases"]
+    axes = plot_blocks(HessianTriple(*[np.eye(6)] * 3), [2, 3, 1], names)
+    for axis in axes:
+        assert [label.get_text() for label in axis.get_xticklabels()] == names
+        assert [label.get_text() for label in axis.get_yticklabels()] == names
+
+
+@pytest.mark.parametrize("number", [12, 40])
+@pytest.mark.parametrize("name", [r"$W_Q^{{({0})}}$", r"$\mathbf{{W}}_\mathrm{{head}}^{{({0})}}$", "layer {0}"])
+def test_long_names_of_blocks_never_overlap(name, number):
+    """Those along the bottom keep a distance by their width, those on the left by their height."""
+    matrix = np.eye(number)
+    axis = plot_blocks(HessianTriple(*[matrix] * 3), [1] * number, [name.format(i) for i in range(number)])[0]
+    for side in (axis.xaxis, axis.yaxis):
+        axis.figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in tick_labels(side)]
+        assert len(boxes) > 1
+        assert not [True for one, other in itertools.pairwise(boxes) if one.overlaps(other)]
+
+
+def test_names_of_blocks_have_to_be_as_many_as_sizes():
+    with pytest.raises(ValueError, match=r"one text for each of the 3 sizes, got 2: \['a', 'b'\]"):
+        plot_blocks(HessianTriple(*[np.eye(6)] * 3), [2, 3, 1], ["a", "b"])

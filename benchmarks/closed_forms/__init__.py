@@ -1,0 +1,1 @@
+"""How far the closed forms can be trusted."""
