@@ -116,9 +116,9 @@ def polynomial_ranks(r, classes, width, degree, samples, loss_name="mse"):
         rank(H_o) = min(m r, D) for K = 1,    D = (r + a - 1)! / ((r - 1)! a!),  the number of monomials of degree a
         rank(H_L) = m (r + K) if K <= r
 
-    For n >= D samples, rank(H_o) is the dimension of the set of all f, sums of m powers of linear forms. That min(m r,
-    D) is right for K = 1 and a >= 3, with four exceptions of one less, is the theorem of Alexander and Hirschowitz
-    (1995); for (a, r, m) these are (3, 5, 7), (4, 3, 5), (4, 4, 9) and (4, 5, 14). For a = 2:
+    For n >= D samples, rank(H_o) is the dimension of the set of all f, sums of m powers of linear forms. The theorem of
+    Alexander and Hirschowitz (1995) is that this is min(m r, D) for K = 1 and a >= 3. There are four exceptions of one
+    less, with (a, r, m) = (3, 5, 7), (4, 3, 5), (4, 4, 9) and (4, 5, 14). For a = 2:
 
         K = 1:        q r - q (q - 1) / 2,  q = min(m, r)                                symmetric matrices of rank q
         1 < K < m:    min(K D, m (K + r - 1)),  but one less for (r, K, m) = (4, 3, 5) and (4, 5, 6)
