@@ -19,8 +19,8 @@ import checks
 class Dataset(NamedTuple):
     """Training and test data, NumPy float64. The shapes are those of vectors, of tokens and of images in turn."""
 
-    x_train: np.ndarray  # (n_train, dim), (n_train, T, dim) or (n_train, side, side, 1)
-    y_train: np.ndarray  # (n_train, K), (n_train, T, K) or (n_train, K)
+    x_train: np.ndarray  # (n_train, dim), (n_train, t, dim) or (n_train, side, side, 1)
+    y_train: np.ndarray  # (n_train, K), (n_train, t, K) or (n_train, K)
     x_test: np.ndarray  # as x_train, with n_test samples
     y_test: np.ndarray  # as y_train, with n_test samples
 
@@ -77,19 +77,19 @@ def get_dataset(name, n_train, n_test, dim, classes, seed=0):
 
 
 def get_tokens(name, n_train, n_test, dim, classes, seed=0, length=None):
-    """Return samples that are sequences of T tokens in R^d, for attention. Every token has the target of its sample.
+    """Return samples that are sequences of t tokens in R^d, for attention. Every token has the target of its sample.
 
     The tokens of an image are its rows, from top to bottom. They are the numbers of `get_dataset` for dim^2 inputs.
-    Those of 'gaussian' are the numbers of `get_dataset` for T d inputs: independent standard normal vectors, each added
+    Those of 'gaussian' are the numbers of `get_dataset` for t d inputs: independent standard normal vectors, each added
     to a mean, which depends on the sample's class and on the token's place.
 
     Args:
         name, n_train, n_test, classes, seed: as in `get_dataset`.
-        dim: d, the number of inputs of a token. Images are shrunk to dim x dim pixels, so that T = d.
-        length: T, the number of tokens, which is free for 'gaussian'. None for `dim`.
+        dim: d, the number of inputs of a token. Images are shrunk to dim x dim pixels, so that t = d.
+        length: t, the number of tokens, which is free for 'gaussian'. None for `dim`.
 
     Returns:
-        Dataset of float64 arrays: x_train (n_train, T, d), y_train (n_train, T, K), x_test and y_test likewise.
+        Dataset of float64 arrays: x_train (n_train, t, d), y_train (n_train, t, K), x_test and y_test likewise.
 
     Raises:
         TypeError, ValueError, MemoryError, RuntimeError: as in `get_dataset`. ValueError also for images of another

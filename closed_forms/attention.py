@@ -1,13 +1,14 @@
 """Closed forms for one layer of self-attention, f(X) = sum_h A_h X W_V W_O (`architectures.attention`).
 
-One head of linear attention is a product of two matrices, A = W_Q W_K^T and B = W_V W_O, f(X) = X A X^T X B. Symbols:
+One head of linear attention, f(X) = X W_QK X^T X W_VO, sees its weights through the products W_QK = W_Q W_K^T and
+W_VO = W_V W_O. On data of rank r these have the dimensions
 
-    k, v    dimensions of keys and values         kappa = min(k, r),  a = kappa (2 r - kappa),  the dimension of the A
-    r       rank of all tokens of all samples     mu = min(r, K),  nu = min(v, mu)
-    T, n    tokens of a sample, samples           b = nu (r + K - nu),  the dimension of the B
+    dim QK = kappa (2 r - kappa),  kappa = min(d_k, r)        the r x r matrices of rank kappa
+    dim VO = q (r + K - q),  q = min(d_v, r, K)               the r x K matrices of rank q
 
-With one token per sample only the symmetric part of A counts: a = c r - c (c - 1) / 2, c = min(2 k, r). Without an
-output projection K = v for one head, and b = r v.
+with d_k and d_v the dimensions of keys and values. Without an output projection K = d_v for each head, and dim VO = r
+d_v. With one token per sample only the symmetric part of W_QK counts, and dim QK = c r - c (c - 1) / 2 with c = min(2
+d_k, r).
 
 The sources are the derivations in the docstrings. Exact arithmetic judges the closed forms (tests/closed_forms).
 """
@@ -22,47 +23,48 @@ def attention_ranks(
 ):
     """Return the three ranks of one layer of self-attention.
 
-    With an output projection and one head, for linear attention and many samples:
+    For one head of linear attention with an output projection, and many samples, with s = min(r, K):
 
-        rank(H_o) = a + b - 1
-        rank(H_f) = 2 k r + 2 v mu + min(nu |r - K|, a - 1)
-        rank(H_L) = 2 k r + 2 v mu + nu |r - K|
+        rank(H_o) = dim QK + dim VO - 1
+        rank(H_f) = 2 d_k r + 2 d_v s + min(q |r - K|, dim QK - 1)
+        rank(H_L) = 2 d_k r + 2 d_v s + q |r - K|
 
-    Without an output projection they are a + b - 1, 2 k r + min(r v, a) and 2 k r + r v.
+    Without an output projection they are dim QK + dim VO - 1, 2 d_k r + min(r d_v, dim QK) and 2 d_k r + r d_v.
 
-    **Outline.** The network sees A and B, and not the factor c in c A and B / c: hence a + b - 1. Let H_f be the second
-    derivative of <A, N>, where N(B) is a sum over the samples, bilinear in residuals and B. The block of W_Q and W_K is
-    the identity of size k, times N in Kronecker's sense. N has full rank r, however few outputs there are. The block of
-    W_V and W_O is the identity of size v times N', the same with A in place of B, of rank mu. It leaves nu |r - K|
-    dimensions that change B. Once W_Q and W_K are eliminated, a form of rank a is left on them, less one for the
-    scaling. H_o sees all that H_f misses.
+    **Outline.** The network sees W_QK and W_VO, but not a factor c in one and 1 / c in the other: hence the "- 1". Let
+    H_f be the second derivative of <W_QK, N>, where N is a sum over the samples, bilinear in residuals and W_VO. The
+    block of W_Q and W_K is the identity of size d_k, times N in Kronecker's sense. N has full rank r, however few
+    outputs there are. The block of W_V and W_O is the identity of size d_v times a matrix of rank s. It leaves q |r -
+    K| dimensions that change W_VO. Once W_Q and W_K are eliminated, a form of rank dim QK is left on them, less one for
+    the factor c. H_o sees all that H_f misses.
 
     **Softmax.** Two factors c and 1 / c no longer cancel: "- 1" is missing in both places.
 
-    **Heads.** H_f is block diagonal over the heads, and has H times the rank. Without an output projection, so have H_o
-    and H_L. With it, heads can take one another's part. For linear attention
+    **Heads.** H_f is block diagonal over the h heads, and has h times the rank. Without an output projection, so have
+    H_o and H_L. With it, heads can take one another's part. For linear attention
 
-        rank(H_o) <= min( H (a + b) - H, r K r (r + 1) / 2 )
-        rank(H_o) <= h (a + b - h),  h = min(H, a, b),  if k >= r and v >= mu, so that A and B can be any matrices
+        rank(H_o) <= min( h (dim QK + dim VO) - h, r K r (r + 1) / 2 )
+        rank(H_o) <= g (dim QK + dim VO - g),  g = min(h, dim QK, dim VO),  if d_k >= r and d_v >= s
 
-    The first is an equality for the usual sizes, k = v = K / H and r = K. With a softmax, rank(H_o) = H (a + b). The
-    form of H_L is a bound unless r = K.
+    The first is an equality for the usual sizes, d_k = d_v = K / h and r = K. The second is for W_QK and W_VO that can
+    be any matrices. With a softmax, rank(H_o) = h (dim QK + dim VO). The form of H_L is a bound unless r = K.
 
-    **Many samples.** Let t = min(T, r), where a causal mask before a softmax takes one from T. "Many" means
-    n >= 2 r - 1, n t >= r^2 + r - 1 and n T min(r, K) >= H (a + b). Exact arithmetic found these limits. For fewer
-    samples all three are bounds, and rank(H_o) <= n T K. For one linear head without projection and without a mask
+    **Many samples.** Let t be the number of tokens of a sample, less one for a causal mask before a softmax. "Many"
+    means n >= 2 r - 1, n min(t, r) >= r^2 + r - 1 and n t min(r, K) >= h (dim QK + dim VO). Exact arithmetic found
+    these limits. For fewer samples all three are bounds, and rank(H_o) <= n t K. For one linear head without projection
+    and without a mask, let t' = min(t, r) and e = min(t', d_k, d_v). Then also
 
-        rank(H_o) <= kappa (r - kappa) + n min(k, t) v    and    rank(H_o) <= n e (t + v - e),    e = min(t, k, v)
+        rank(H_o) <= kappa (r - kappa) + n min(d_k, t') d_v    and    rank(H_o) <= n e (t' + d_v - e)
 
-    One sample alone, or one token per sample before a softmax, makes a plain linear network: with the hidden widths k,
-    r and v, or with H v alone.
+    One sample alone makes a plain linear network with the hidden widths d_k, r and d_v. So does one token per sample
+    before a softmax, with the hidden width h d_v alone.
 
     A causal mask changes none of the ranks of many samples, if there are two tokens or more.
 
     Args:
-        r: rank of all tokens, of an array (n T, d).
+        r: rank of all tokens, of an array (samples times tokens, d).
         keys, values, classes, heads, softmax, causal: as in `architectures.attention`.
-        tokens: T, tokens of a sample.
+        tokens: of a sample.
         samples: n.
         loss_name: 'mse', 'cross' or 'cosh'. For 'cross', K - 1 takes the place of K.
 
@@ -100,12 +102,12 @@ def attention_ranks(
         outer = min(outer, n * T * v)
         return known(*(heads * rank for rank in (functional, outer, loss)), equal=many)
     mu = min(r, K)
-    free = min(v, mu) * abs(r - K)  # dimensions of B that its own block of H_f misses
+    free = min(v, mu) * abs(r - K)  # dimensions of W_VO that its own block of H_f misses
     functional = heads * (2 * k * r + 2 * v * mu + min(free, a - (not softmax)))
     loss = heads * (2 * k * r + 2 * v * mu + free)
     outer, usual = heads * (a + b), heads == 1 or softmax
     if not softmax:
-        most = min(heads, a, b)  # the rank of sum_h A_h (x) B_h, as a matrix of a rows and b columns
+        most = min(heads, a, b)  # the rank of sum_h W_QK (x) W_VO, as a matrix
         outer = most * (a + b - most) if k >= r and v >= mu else outer - heads
         outer = min(outer, r * K * r * (r + 1) // 2)
         usual = usual or (k == v and k * heads == r == K)
@@ -132,7 +134,7 @@ def _plain(r, v, classes, loss_name, units):
 
 
 def _dimensions(r, K, k, v, T, projected):
-    """Return a and b, the dimensions of the matrices A and B on the data."""
+    """Return dim QK and dim VO."""
     if T == 1:  # the form x^T A x
         c = min(2 * k, r)
         a = c * r - c * (c - 1) // 2

@@ -16,9 +16,9 @@ _NODES = 7  # drawn of one layer's units, at most
 
 
 def draw_attention(dim, keys, values, classes=None, heads=1, softmax=False):
-    """Draw one layer of self-attention, X (T, d) -> f(X) (T, K), as `architectures.attention` computes it.
+    """Draw one layer of self-attention, X (t, d) -> f(X) (t, K), as `architectures.attention` computes it.
 
-    Blue boxes are weights. The other matrices have a row for each of the T tokens. Behind the first head stand the
+    Blue boxes are weights. The other matrices have a row for each of the t tokens. Behind the first head stand the
     others as empty sheets, at most two of them.
 
     Args:
@@ -164,13 +164,13 @@ def arrow(axis, start, end):
 
 
 def _matrix(axis, x, y, name, columns=None):
-    """Draw a matrix of T rows and so many columns, T by default, and return where it begins and ends along x."""
+    """Draw a matrix of t rows and so many columns, t by default, and return where it begins and ends along x."""
     width = 0.75 if columns is None else min(0.75, 0.15 + 0.06 * columns)
     style = dict(facecolor=_LIGHT, edgecolor="black", linewidth=1)
     axis.add_patch(Rectangle((x - width / 2, y - 0.375), width, 0.75, **style))
     axis.hlines(y + np.linspace(-0.225, 0.225, 4), x - width / 2, x + width / 2, color=GREY, linewidth=0.6)
     axis.text(x, y + 0.5, name, ha="center", va="center", fontsize=10)
-    axis.text(x, y - 0.5, f"$T$ × {columns or '$T$'}", ha="center", va="center", fontsize=9)
+    axis.text(x, y - 0.5, f"$t$ × {columns or '$t$'}", ha="center", va="center", fontsize=9)
     return x - width / 2, x + width / 2
 
 

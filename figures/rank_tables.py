@@ -4,6 +4,7 @@ import math
 import textwrap
 
 import checks
+from closed_forms import KnownRanks
 from exact import ExactRank
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
@@ -47,7 +48,8 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
 
     Args:
         measured: HessianTriple of NumericalRank, or WithPenalty. The predicted ranks are those without the penalty.
-        predicted: HessianTriple of int.
+        predicted: HessianTriple of int, or `closed_forms.KnownRanks`. Of these, an upper bound has "<=" before it, and
+            "below" in the column that says whether the two are equal, if it is not reached.
         heading: what the predicted ranks are.
         data_rank: NumericalRank of the inputs (`ranks.singular_rank`), the r of the closed forms, for a first row. If
             it is open, a sentence below says that r is uncertain.
@@ -86,20 +88,28 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     lines.append("-" * len(lines[0]))
     exact = exact or HessianTriple(None, None, None)
     data_exact = None if exact_data_rank is None else ExactRank(checks.integer("exact_data_rank", exact_data_rank, 0))
-    rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, "")]
+    ranks, equalities = predicted if isinstance(predicted, KnownRanks) else (predicted, (True,) * 3)
+    rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, None, True)]
     three, others = _divided(measured)
-    rows += zip(SYMBOLS, TEXT_NAMES, three, exact, predicted, strict=True)
-    rows += [(name, name, found, None, "") for name, found in others]
+    rows += zip(SYMBOLS, TEXT_NAMES, three, exact, ranks, equalities, strict=True)
+    rows += [(name, name, found, None, None, True) for name, found in others]
     graded = []
-    for symbol, name, found, truth, bound in rows:
+    for symbol, name, found, truth, known, is_equality in rows:
         best = found if truth is None else proved(found, truth)
         graded.append((symbol, best))
-        equal = "" if bound == "" else "yes" if best.rank == bound else "no"
+        equal = "" if known is None else _comparison(best.rank, known, is_equality)
+        bound = "" if known is None else f"{'' if is_equality else '<= '}{known}"
         shown = truth.rank if true and truth is not None else ""
         lines.append(
             f"{name:<24}{found.rank:>15}{shown:>{true}}{bound:>{form}}{equal:>8}{found.gap:>12.1e}{best.grade:>9}"
         )
     return "\n".join([*lines, *why_open(graded), *_about_data(data_rank, exact_data_rank)])
+
+
+def _comparison(rank, known, is_equality):
+    if rank == known:
+        return "yes"
+    return "below" if rank < known and not is_equality else "no"
 
 
 def _divided(measured):

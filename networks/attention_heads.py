@@ -14,33 +14,33 @@ from networks import drawn
 class Head(NamedTuple):
     """The weights of one head of attention."""
 
-    W_Q: object  # (d, k), queries
-    W_K: object  # (d, k), keys
-    W_V: object  # (d, v), values
-    W_O: object = None  # (v, K), the head's part of the output projection, or None without one
+    W_Q: object  # (d, d_k), queries
+    W_K: object  # (d, d_k), keys
+    W_V: object  # (d, d_v), values
+    W_O: object = None  # (d_v, K), the head's part of the output projection, or None without one
 
 
 def attention(keys, values, init, classes=None, heads=1, softmax=False, causal=False):
-    """Build one layer of self-attention, X (T, d) -> f(X) (T, K), for samples of T tokens.
+    """Build one layer of self-attention, X (t, d) -> f(X) (t, K), for samples of t tokens.
 
-        f(X) = sum_h A_h X W_V W_O,     A_h = X W_Q W_K^T X^T,   or   softmax(X W_Q W_K^T X^T / sqrt(k))  by rows
+        f(X) = sum_h A X W_V W_O,     A = X W_Q W_K^T X^T,   or   softmax(X W_Q W_K^T X^T / sqrt(d_k))  by rows
 
-    Every head h has weights W_Q, W_K, W_V, W_O of its own. With one output projection W_O for all heads, its rows
-    belong to the heads in turn. Without an output projection the outputs of the heads stand side by side. There are no
-    biases.
+    The sum runs over the heads, and every head has weights W_Q, W_K, W_V, W_O of its own. With one output projection
+    W_O for all heads, its rows belong to the heads in turn. Without an output projection the outputs of the heads stand
+    side by side. There are no biases.
 
     Args:
-        keys: k, the dimension of the queries and keys of one head.
-        values: v, the dimension of the values of one head.
+        keys: d_k, the dimension of the queries and keys of one head.
+        values: d_v, the dimension of the values of one head.
         init: a function init(key, shape, dtype), such as `initializers.get_init(name)` returns.
-        classes: number of outputs K for each token. None for no output projection, with K = heads * v.
+        classes: number of outputs K for each token. None for no output projection, with K = heads * d_v.
         heads: number of heads.
         softmax: whether the scores go through a softmax. Without it, attention is called linear.
         causal: whether a token looks at itself and earlier tokens only.
 
     Returns:
-        init_fn: init_fn(key, (-1, T, d)) -> ((-1, T, K), params), with params a list of `Head`.
-        apply_fn: apply_fn(params, inputs of shape (n, T, d)) -> predictions of shape (n, T, K).
+        init_fn: init_fn(key, (-1, t, d)) -> ((-1, t, K), params), with params a list of `Head`.
+        apply_fn: apply_fn(params, inputs of shape (n, t, d)) -> predictions of shape (n, t, K).
 
     Raises:
         TypeError, ValueError: for dimensions that are not positive integers, for `softmax` and `causal` other than True
@@ -64,7 +64,7 @@ def attention(keys, values, init, classes=None, heads=1, softmax=False, causal=F
     number, init = checks.integer("heads", heads), drawn.initializer(init)
 
     def init_fn(key, shape):
-        tokens, dim = drawn.input_shape(shape, "T", "d")
+        tokens, dim = drawn.input_shape(shape, "t", "d")
         head = Head((dim, k), (dim, k), (dim, v), None if outputs is None else (v, outputs))
         drawn.check_memory(key, [math.prod(shape) for shape in head if shape], number)  # before they are listed
         return (shape[0], tokens, outputs or number * v), drawn.weights(key, init, [head] * number)
@@ -75,7 +75,7 @@ def attention(keys, values, init, classes=None, heads=1, softmax=False, causal=F
 @functools.cache
 def _apply_fn(softmax, causal):
     def apply_fn(params, inputs):
-        drawn.check_inputs(inputs, "T", params[0].W_Q.shape[0])
+        drawn.check_inputs(inputs, "t", params[0].W_Q.shape[0])
         before = jnp.tril(jnp.ones((inputs.shape[1],) * 2, bool)) if causal else None
         found = [_head(head, inputs, softmax, before) for head in params]
         return sum(found[1:], found[0]) if params[0].W_O is not None else jnp.concatenate(found, axis=-1)
@@ -84,7 +84,7 @@ def _apply_fn(softmax, causal):
 
 
 def _head(head, X, softmax, before):
-    """Return the outputs (n, T, K) of one head. Tokens see those before them, (T, T) truth values, or all."""
+    """Return the outputs (n, t, K) of one head. Tokens see those before them, (t, t) truth values, or all."""
     scores = (X @ head.W_Q) @ jnp.swapaxes(X @ head.W_K, -1, -2)
     if softmax:
         A = jax.nn.softmax(scores / head.W_Q.shape[1] ** 0.5, axis=-1, where=before)

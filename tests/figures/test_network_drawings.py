@@ -63,13 +63,13 @@ def test_attention_has_the_shapes_of_the_network(sizes):
     for name, shape in zip(names, shapes[: len(shapes) // heads], strict=True):
         assert f"$W_{name}$\n{times(shape)}" in texts(axis)
     assert titled(axis, shapes)
-    columns = [text.removeprefix("$T$ × ") for text in texts(axis) if text.startswith("$T$ × ")]
+    columns = [text.removeprefix("$t$ × ") for text in texts(axis) if text.startswith("$t$ × ")]
     expected = [
         sizes["dim"],
         sizes["keys"],
         sizes["keys"],
         sizes["values"],
-        *["$T$"] * (1 + sizes.get("softmax", False)),
+        *["$t$"] * (1 + sizes.get("softmax", False)),
     ]
     expected += [sizes["values"]] + ([outputs[-1]] if heads > 1 or "classes" in sizes else [])
     assert columns == [str(number) for number in expected]

@@ -2,6 +2,7 @@ import flint
 import numpy as np
 import pytest
 
+from closed_forms.known import known
 from counting import NumericalRank
 from exact import ExactRank
 from experiments.sweeps import Point
@@ -25,6 +26,16 @@ def test_table():
     assert "linear network" in header
     assert [row.split()[-5:-2] for row in rows] == [["2", "2", "yes"], ["3", "3", "yes"], ["4", "5", "no"]]
     assert all(row.endswith("4.5e+15    clear") for row in rows)
+    assert len({len(line) for line in (header, *rows)}) == 1
+
+
+def test_bounds_are_marked_and_may_lie_above():
+    """An equality is right or wrong; a bound may be reached, or lie above, but a rank beyond it refutes it."""
+    form = known(3, 3, 3, equal=(False, True, False))
+    header, _, *rows = rank_table(SURE, form).splitlines()
+    assert [row.split()[-5:-2] for row in rows] == [["<=", "3", "below"], ["3", "3", "yes"], ["<=", "3", "no"]]
+    reached = rank_table(SURE, known(2, 3, 4, equal=False)).splitlines()[2:]
+    assert [row.split()[-3] for row in reached] == ["yes"] * 3
     assert len({len(line) for line in (header, *rows)}) == 1
 
 
