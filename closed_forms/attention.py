@@ -14,7 +14,7 @@ The sources are the derivations in the docstrings. Exact arithmetic judges the c
 """
 
 import checks
-from closed_forms.known import at_most, equalities, known
+from closed_forms.known import at_most, known
 from closed_forms.linear import effective_outputs, linear_ranks
 
 
@@ -88,9 +88,9 @@ def attention_ranks(
     softmax, causal = checks.boolean("softmax", softmax), checks.boolean("causal", causal)
     K = _outputs(classes, v, loss_name)
     if T == 1 and softmax:
-        return equalities(_plain(r, heads * v, classes, loss_name, []))
+        return known(*_plain(r, heads * v, classes, loss_name, []))
     if n == 1 and heads == 1 and not softmax and not causal:
-        return equalities(_plain(r, v, classes, loss_name, [k, r]))
+        return known(*_plain(r, v, classes, loss_name, [k, r]))
     a, b = _dimensions(r, K, k, v, T, classes is not None)
     seen = T - (causal and softmax)
     many = n >= 2 * r - 1 and n * min(seen, r) >= r**2 + r - 1 and n * seen * min(r, K) >= heads * (a + b)

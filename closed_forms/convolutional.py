@@ -107,7 +107,7 @@ def _with_dominant_head(layers, r, full, functional, loss):
     """Return the forms for H_f and H_L, no larger than the bounds given, and whether they are equalities."""
     sizes, depth, sequence = parameters(layers), len(layers.kernels), len(layers.space) == 1
     seen = [0, *(chain(part(layers, 0, count)) for count in range(1, depth))]  # t_1, ..., t_L
-    rho = [_layer_rank(layers, l, seen[l - 1], sequence) for l in range(1, depth)]  # noqa: E741
+    rho = [_layer_rank(layers, end, seen[end - 1], sequence) for end in range(1, depth)]
     c = layers.channels
     narrow = rho == sizes[:-1] and seen[-1] == sum(sizes[:-1]) - sum(width**2 for width in c[1 : depth - 1])
     functional = min(functional, seen[-1] + sum(rho))
@@ -123,28 +123,28 @@ def _with_dominant_head(layers, r, full, functional, loss):
     return functional, min(loss, sum(rho) + last), (sequence and narrow, sequence and r == full)
 
 
-def _layer_rank(layers, l, seen, sequence):  # noqa: E741
+def _layer_rank(layers, end, seen, sequence):
     """Return rho_l, the rank of the rows of layer l, or a bound for it.
 
     A layer m can be narrower than layer l - 1, while layers m + 1, ..., l - 1 represent all maps that they can. The
     merged kernel of these has left syzygies then, of degrees nu_j that are as equal as can be. Variations of layer l
     that are combinations of them change nothing, and the outputs see those alone that the other conditions leave.
     """
-    c, size = layers.channels, parameters(layers)[l - 1]
-    if l == 1:
+    c, size = layers.channels, parameters(layers)[end - 1]
+    if end == 1:
         return size
-    reach = [c[m] * taps(layers, m, l) for m in range(l)]
-    overlaps = [chain(part(layers, 0, m)) if m else c[0] ** 2 for m in range(l) if reach[m] == min(reach)]
-    found = min(size, seen + c[l] * min(reach) - max(overlaps))
+    reach = [c[m] * taps(layers, m, end) for m in range(end)]
+    overlaps = [chain(part(layers, 0, m)) if m else c[0] ** 2 for m in range(end) if reach[m] == min(reach)]
+    found = min(size, seen + c[end] * min(reach) - max(overlaps))
     if not sequence:
         return found
-    for m in range(l - 1):
-        length, parts = taps(layers, m, l - 1), c[l - 1] - c[m]
-        everything = c[m] * c[l - 1] * length
-        if parts > 0 and chain(part(layers, m, l - 1)) == everything:
-            own = layers.kernels[l - 1][0]
+    for m in range(end - 1):
+        length, parts = taps(layers, m, end - 1), c[end - 1] - c[m]
+        everything = c[m] * c[end - 1] * length
+        if parts > 0 and chain(part(layers, m, end - 1)) == everything:
+            own = layers.kernels[end - 1][0]
             degrees = _equal_parts(c[m] * (length - 1), parts)
-            missed = [max(0, c[l] * (own - nu) - c[m] * (length + nu)) for nu in degrees if nu < own]
+            missed = [max(0, c[end] * (own - nu) - c[m] * (length + nu)) for nu in degrees if nu < own]
             found = min(found, size - sum(missed))
     return found
 
@@ -183,7 +183,7 @@ def _layers(shape, channels, kernels, classes, padding, loss_name):
         raise ValueError(f"shape must be {expected} for these kernels, got {tuple(shape)}")
     *space, first = (checks.integer(f"shape[{i}]", size) for i, size in enumerate(shape))
     widths = [first, *widths]
-    spaces = [positions(space, kernels[:l], padding) for l in range(len(kernels) + 1)]  # noqa: E741
+    spaces = [positions(space, kernels[:end], padding) for end in range(len(kernels) + 1)]
     units = [c * math.prod(each) for c, each in zip(widths, spaces, strict=True)]
     if classes is None:
         lost = 2 - effective_outputs(2, loss_name)

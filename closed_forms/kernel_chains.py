@@ -42,17 +42,17 @@ def parameters(layers):
     return [a * b * math.prod(kernel) for (a, b), kernel in zip(pairs, layers.kernels, strict=True)]
 
 
-def taps(layers, m, l):  # noqa: E741
+def taps(layers, m, end):
     """Return D(m, l)."""
-    if layers.padding != "VALID" and layers.has_head and l == len(layers.kernels):
+    if layers.padding != "VALID" and layers.has_head and end == len(layers.kernels):
         return math.prod(layers.space)
-    kernels = layers.kernels[m:l]
+    kernels = layers.kernels[m:end]
     return math.prod(_merged(size, axis, layers.padding) for size, *axis in zip(layers.space, *kernels, strict=True))
 
 
-def part(layers, m, l):  # noqa: E741
+def part(layers, m, end):
     """Return layers m + 1, ..., l alone, as a network without a head on long inputs."""
-    return layers._replace(channels=layers.channels[m : l + 1], kernels=layers.kernels[m:l], has_head=False)
+    return layers._replace(channels=layers.channels[m : end + 1], kernels=layers.kernels[m:end], has_head=False)
 
 
 def chain(layers, r=None):

@@ -22,9 +22,9 @@ def known(functional, outer, loss, equal=(True, True, True)):
     return KnownRanks(HessianTriple(functional, outer, loss), HessianTriple(*map(bool, flags)))
 
 
-def equalities(ranks):
-    """Return KnownRanks of a HessianTriple whose ranks are all equalities."""
-    return known(*ranks)
+def as_known(form):
+    """Return KnownRanks as they are, and those of a HessianTriple of ints as equalities."""
+    return form if hasattr(form, "equal") else known(*form)
 
 
 def at_most(name, value, largest, what):

@@ -6,7 +6,7 @@ branch is one matrix, I + W_l. The sources are the derivations in the docstrings
 """
 
 import checks
-from closed_forms.known import at_most, equalities, known
+from closed_forms.known import at_most, known
 from closed_forms.linear import effective_outputs, linear_ranks
 from networks.residual_branches import branch_widths
 
@@ -101,7 +101,7 @@ def residual_ranks_without_layers(r, dim, branches):
                 f"no closed form is known for square branches among others without input and output layers, got "
                 f"branches={branches}; exact.exact_ranks gives the ranks"
             )
-        return equalities(linear_ranks(r, d, [d] * (len(widths) - 1)))
+        return known(*linear_ranks(r, d, [d] * (len(widths) - 1)))
     layers, h, g = len(widths), max(widths), min(sum(widths), r)
     functional = 2 * layers * h * r + 2 * (layers - 1) * (d - r) * min(h, r)
     all_equal = len(set(widths)) == 1

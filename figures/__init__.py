@@ -1,7 +1,8 @@
 """What do the results look like? The `plot_` functions turn arrays into matplotlib axes, the `draw_` functions sizes.
 
-`show_images` shows the inputs. The `_table` functions, `rank_list` and `summary` turn results into text, and
-`text_table` lays out any rows. `LOSS_TITLES` has the names of the losses for headings.
+`show_images` shows the inputs. The `order_by_` functions permute parameters so that the blocks of a matrix stand out.
+The `_table` functions, `rank_list` and `summary` turn results into text, and `text_table` lays out any rows.
+`LOSS_TITLES` has the names of the losses for headings.
 """
 
 from figures.closed_form_curves import plot_closed_forms, plot_growth
@@ -12,6 +13,7 @@ from figures.images import show_images
 from figures.layers import layer_table, plot_layers
 from figures.matrices import plot_blocks, plot_reduction
 from figures.network_drawings import draw_attention, draw_hidden_layer
+from figures.orders import order_by_channel, order_by_circuit, order_by_unit, ordered
 from figures.rank_curves import plot_costs, plot_negatives, plot_sweep, plot_training
 from figures.rank_tables import certificate_table, exact_table, rank_list, rank_table, spread_table, summary
 from figures.spectra import plot_exact_spectrum, plot_judgement, plot_spectra
@@ -43,6 +45,10 @@ __all__ = [
     "judgement_table",
     "layer_table",
     "negatives_table",
+    "order_by_channel",
+    "order_by_circuit",
+    "order_by_unit",
+    "ordered",
     "plot_agreement",
     "plot_blocks",
     "plot_closed_forms",

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 import checks
+from closed_forms.known import as_known
 from figures.panels import log_scale, positive, whole_ticks
 from figures.style import COLORS, MARKS, NAMES
 
@@ -25,8 +26,8 @@ def plot_closed_forms(panels, xlabel, title):
     Args:
         panels: {title: (values, measured, forms, counts)}, one to three of them, drawn side by side. Each of the four
             has one entry for each value along the horizontal axis: the values themselves, numbers or texts; the
-            HessianTriples of `NumericalRank`; objects with the HessianTriples `ranks` of int and `equal` of bool;
-            and the numbers of parameters p.
+            HessianTriples of `NumericalRank`; `closed_forms.KnownRanks`, or HessianTriples of int, which are
+            equalities; and the numbers of parameters p.
         xlabel: one text for all panels, or a list with one for each.
         title: of the figure.
 
@@ -37,12 +38,12 @@ def plot_closed_forms(panels, xlabel, title):
         ValueError: if there is nothing to draw, or if lists that belong together differ in length.
 
     Example:
-        >>> from collections import namedtuple
         >>> import numpy as np
+        >>> from closed_forms import KnownRanks
         >>> from counting import NumericalRank
         >>> from figures import plot_closed_forms
         >>> from hessians import HessianTriple
-        >>> form = namedtuple("Form", "ranks equal")(HessianTriple(4, 3, 5), HessianTriple(True, True, False))
+        >>> form = KnownRanks(HessianTriple(4, 3, 5), HessianTriple(True, True, False))
         >>> found = HessianTriple(*(NumericalRank(rank, 1e9, 1e-12, np.ones(rank), "clear") for rank in (4, 3, 4)))
         >>> axes = plot_closed_forms({"one head": ([1, 2], [found] * 2, [form] * 2, [8, 9])}, "keys $k$", "Ranks")
         >>> [axis.get_title() for axis in axes]
@@ -54,6 +55,7 @@ def plot_closed_forms(panels, xlabel, title):
         raise ValueError(f"xlabel must be one text, or one for each of {len(panels)} panels, got {len(labels)} texts")
     for name, columns in panels.items():
         _check(name, ("values", "measured", "forms", "counts"), columns)
+    panels = {name: (a, b, [*map(as_known, forms)], p) for name, (a, b, forms, p) in panels.items()}
     figure, axes = _panels(panels, title)
     for axis, label, (values, measured, forms, counts) in zip(axes, labels, panels.values(), strict=True):
         apart = len(values) == 1 or any(isinstance(value, str) for value in values)
@@ -106,11 +108,9 @@ def plot_growth(panels, title):
         ValueError: if there is nothing to draw, or if lists that belong together differ in length.
 
     Example:
-        >>> from collections import namedtuple
         >>> from figures import plot_growth
         >>> from hessians import HessianTriple
-        >>> Form = namedtuple("Form", "ranks equal")
-        >>> forms = [Form(HessianTriple(m, m, 2 * m), HessianTriple(True, True, True)) for m in (4, 8, 16)]
+        >>> forms = [HessianTriple(m, m, 2 * m) for m in (4, 8, 16)]
         >>> axes = plot_growth({"width": ([16, 64, 256], forms)}, "Growth of the ranks")
         >>> axes[0].get_xlabel()
         'number of parameters $p$'
@@ -118,6 +118,7 @@ def plot_growth(panels, title):
     checks.filled(panels=panels)
     for name, columns in panels.items():
         _check(name, ("counts", "forms"), columns)
+    panels = {name: (counts, [*map(as_known, forms)]) for name, (counts, forms) in panels.items()}
     figure, axes = _panels(panels, title, sharex=True, sharey=True)
     every = [rank for _, forms in panels.values() for form in forms for rank in form.ranks]
     sizes = [p for counts, _ in panels.values() for p in counts]

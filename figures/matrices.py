@@ -53,7 +53,7 @@ def plot_blocks(matrices, sizes, names=None):
             say(axis, _ZERO)
     if largest:
         figure.colorbar(image, ax=axes, shrink=0.8, extend="min", label="size of the entry (white: exactly zero)")
-    figure.suptitle("Block structure by layer", fontsize=12)
+    figure.suptitle("Block structure" if names else "Block structure by layer", fontsize=12)
     return axes
 
 

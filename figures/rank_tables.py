@@ -4,7 +4,7 @@ import math
 import textwrap
 
 import checks
-from closed_forms import KnownRanks
+from closed_forms.known import as_known
 from exact import ExactRank
 from figures.style import TEXT_NAMES
 from figures.tables import text_table
@@ -88,7 +88,7 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     lines.append("-" * len(lines[0]))
     exact = exact or HessianTriple(None, None, None)
     data_exact = None if exact_data_rank is None else ExactRank(checks.integer("exact_data_rank", exact_data_rank, 0))
-    ranks, equalities = predicted if isinstance(predicted, KnownRanks) else (predicted, (True,) * 3)
+    ranks, equalities = as_known(predicted)
     rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, None, True)]
     three, others = _divided(measured)
     rows += zip(SYMBOLS, TEXT_NAMES, three, exact, ranks, equalities, strict=True)

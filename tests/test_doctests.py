@@ -9,13 +9,14 @@ from tests.test_house import FILES, name_of
 
 # Everything that is imported by name in a notebook's cell or in the README; the networks, by `architectures`.
 CALLED = {
-    "closed_forms.linear", "data", "dataloader", "exact.affordable", "exact.matrix_ranks",
-    "exact.network_ranks", "experiments.setting", "figures.closed_form_curves", "figures.feature_maps",
-    "figures.network_drawings", "figures.tables", "hessians", "initializers",
-    "linear_networks.eigenvalues", "linear_networks.fewer_samples", "linear_networks.powers_of_two",
-    "linear_networks.second_moments", "linear_networks.signs", "losses", "matrix_free.operators",
-    "matrix_free.probed_ranks", "networks.attention_heads", "networks.convolutions", "networks.perceptrons",
-    "networks.residual_branches", "networks.weight_tying", "ranks",
+    "closed_forms.attention", "closed_forms.balanced_minima", "closed_forms.convolutional", "closed_forms.linear",
+    "closed_forms.one_hidden_layer", "closed_forms.residual", "closed_forms.tied", "data", "dataloader",
+    "exact.affordable", "exact.matrix_ranks", "exact.network_ranks", "experiments.setting",
+    "figures.closed_form_curves", "figures.feature_maps", "figures.network_drawings", "figures.orders",
+    "figures.tables", "hessians", "initializers", "linear_networks.eigenvalues", "linear_networks.fewer_samples",
+    "linear_networks.powers_of_two", "linear_networks.second_moments", "linear_networks.signs", "losses",
+    "matrix_free.operators", "matrix_free.probed_ranks", "networks.attention_heads", "networks.convolutions",
+    "networks.perceptrons", "networks.residual_branches", "networks.weight_tying", "ranks",
 }  # fmt: skip
 
 

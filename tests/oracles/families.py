@@ -150,17 +150,20 @@ def attention_head(rng):
 
 
 def attention_heads(rng):
-    heads = rng.randint(2, 3)
-    if rng.random() < 0.5:  # the usual sizes: with K = r and k = v = r / H
+    heads, loss_name = rng.randint(2, 3), "mse"
+    if rng.random() < 0.5:  # the usual sizes: with K = r and k = v = r / h
         k = v = rng.randint(1, 2)
         d = r = K = heads * k
+        loss_name = rng.choice(["mse", "mse", "cross"])
+        K += loss_name == "cross"
     else:
         k, v = rng.randint(1, 3), rng.randint(1, 3)
         r, K = rng.randint(1, 4), rng.choice([None, *range(1, 5)])
         d = r + rng.randint(0, 1)
     T = rng.randint(2, 4)
-    n = max(2, _many(rng, r, T, K or v, heads * _dimensions(r, K or v, k, v)))
-    return _attention(rng, r, d, k, v, T, n, K, heads, rng.random() < 0.3, "mse")
+    outputs = (K or v) - (loss_name == "cross")
+    n = max(2, _many(rng, r, T, outputs, heads * _dimensions(r, outputs, k, v)))
+    return _attention(rng, r, d, k, v, T, n, K, heads, rng.random() < 0.3, loss_name)
 
 
 def attention_of_few_samples(rng):
@@ -361,13 +364,17 @@ def cross_entropy(rng):
     while True:
         case = rng.choice(draws)(rng)
         if case.loss is contrasts and sum(leaf.size for leaf in jax.tree.leaves(case.params)) <= 60:
-            inputs, targets = case.batch  # large inputs would saturate the softmax, down to exp(-1e5)
-            return _with_cross_entropy(case._replace(batch=(inputs / 32, targets)))
+            return _with_cross_entropy(case)
+
+
+def tempered(predictions, targets):
+    """Return the cross-entropy at a high temperature: large outputs would saturate the softmax, down to exp(-1e5)."""
+    return get_loss("cross")(predictions / 1024, targets)
 
 
 def _with_cross_entropy(case):
     inputs, targets = case.batch
-    return case._replace(loss=get_loss("cross"), batch=(inputs, np.asarray(jax.nn.softmax(targets))))
+    return case._replace(loss=tempered, batch=(inputs, np.asarray(jax.nn.softmax(targets))))
 
 
 class Family(NamedTuple):
