@@ -212,6 +212,30 @@ def singular_rank(matrix):
     )
 
 
+def active_ranks(params, inputs):
+    """Return the ranks r_j of the inputs on which each unit of one hidden layer of relu is active, w_j . x + b_j > 0.
+
+    They are what `closed_forms.one_hidden_layer_ranks` asks for. With biases, the inputs have a column of ones.
+
+    Args:
+        params: [W_1 (d, m), W_2] or [(W_1, b_1 (m,)), (W_2, b_2)], as of `architectures.fully_connected`.
+        inputs: (n, d) float64.
+
+    Returns:
+        List of m ints, by `singular_rank`, and 0 for a unit that is never active.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranks import active_ranks
+        >>> active_ranks([np.array([[1.0, -1.0, -1.0], [0.0, 0.0, -1.0]]), np.ones((3, 1))], np.eye(2))
+        [1, 0, 0]
+    """
+    weights, *bias = params[0] if isinstance(params[0], tuple) else (params[0],)
+    rows = np.column_stack([inputs, np.ones((len(inputs), len(bias)))])
+    active = rows @ np.vstack([weights, *bias]) > 0
+    return [singular_rank(rows[on]).rank if on.any() else 0 for on in active.T]
+
+
 def truncation_errors(spectrum):
     """Return the errors of a matrix's best approximations of rank k = 0, ..., p, from its eigenvalues.
 

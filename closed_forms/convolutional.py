@@ -17,7 +17,7 @@ P. Singh, T. Hofmann and B. Schoelkopf (The Hessian perspective into the nature 
 import math
 
 import checks
-from closed_forms.kernel_chains import Layers, chain, parameters, part, taps
+from closed_forms.kernel_chains import Layers, chain, equal_parts, is_regular, parameters, part, taps
 from closed_forms.known import at_most, known
 from closed_forms.linear import effective_outputs
 from networks.convolutions import PADDINGS, layer_sizes, positions
@@ -34,14 +34,19 @@ def convolutional_ranks(shape, channels, kernels, classes=None, r=None, padding=
       place of min(r, K).
     * rank(H_f) = 2 p_conv - sum_{l <= L-2} c_l^2 for a head that dominates, on VALID sequences, where nothing
       saturates. A head *dominates* if c_0 <= c_1 <= .. <= c_{L-1}, no layer has one tap, and
-      min(r, K) (|k_L| - 1) >= c_0 (D(0, L-1) + 1): it has more outputs times positions than the rest has channels times
-      taps. Nothing *saturates* if rho_l = p_l below, and if C for layers 1, ..., L-1 keeps all of them.
+      min(r, K) (|k_L| - 1) >= c_0 (D(0, L-1) + 1). In words: it has more outputs times positions than the other layers
+      have channels times taps. Nothing *saturates* if rho_l = p_l below, and if C for layers 1, ..., L-1 keeps them
+      all.
     * rank(H_L) = rho_1 + .. + rho_L for a head that dominates, on VALID sequences and full data. Layer l is seen from
       the outputs through c_l in_l dimensions and from the inputs through t_l, less their overlap b_l:
       rho_l = min(p_l, t_l + c_l in_l - b_l), with b_l = c_0^2 if in_l = c_0 D(0, l), and b_l = t_{m+1} if it is
       c_m D(m, l). (A layer behind a narrow one loses a little more, see the code.)
     * rank(H_f) = t_L + rho_1 + .. + rho_{L-1} for a head that dominates, on CIRCULAR sequences with D(0, L-1) <= d and
       full data.
+
+    The last three hold if no syzygies take a dimension away from the chain formula of layers 1, ..., L-1
+    (`kernel_chains.is_regular`). With channels 1, 2, 2, 3, 5 and kernels 2, 5, 3, 2, they do, and H_L falls by two
+    more.
 
     **Bounds**, in all other cases: C for sequences and images, with the rank of the patches for data of rank r; the
     last two forms for a head that dominates; and for all networks
@@ -88,7 +93,7 @@ def convolutional_ranks(shape, channels, kernels, classes=None, r=None, padding=
 
     if layers.has_head:
         rest = p - sizes[-1]
-        convolutions = part(layers, 0, len(sizes) - 1)
+        convolutions = part(layers, 0, len(sizes) - 1, padding)
         seen = min(rest, chain(convolutions)) if len(sizes) > 1 and _has_chain(convolutions) else rest
         functional = min(functional, rest + min(rest, seen, sizes[-1]))
         loss = min(loss, rest + min(sizes[-1], seen + units[-1] * min(r, *units[1:-1])))
@@ -106,6 +111,7 @@ def convolutional_ranks(shape, channels, kernels, classes=None, r=None, padding=
 def _with_dominant_head(layers, r, full, functional, loss):
     """Return the forms for H_f and H_L, no larger than the bounds given, and whether they are equalities."""
     sizes, depth, sequence = parameters(layers), len(layers.kernels), len(layers.space) == 1
+    regular = is_regular(part(layers, 0, depth - 1))
     seen = [0, *(chain(part(layers, 0, count)) for count in range(1, depth))]  # t_1, ..., t_L
     rho = [_layer_rank(layers, end, seen[end - 1], sequence) for end in range(1, depth)]
     c = layers.channels
@@ -116,11 +122,11 @@ def _with_dominant_head(layers, r, full, functional, loss):
         lost = [c[0] ** 2, c[0] * around * (w - c[depth - 1]) + seen[-1]]
         lost += [seen[m] for m in range(depth) if c[m] == w]
         last = min(sizes[-1], seen[-1] + c[-1] * w * around - max(lost))
-        return functional, min(loss, sum(rho) + last), (r == full, False)
+        return functional, min(loss, sum(rho) + last), (r == full and regular, False)
     last = _layer_rank(layers, depth, seen[-1], sequence)
     if r < full and r <= min(c[m] * taps(layers, m, depth) for m in range(depth)):
         last = min(last, seen[-1] + c[-1] * r - 1)
-    return functional, min(loss, sum(rho) + last), (sequence and narrow, sequence and r == full)
+    return functional, min(loss, sum(rho) + last), (sequence and regular and narrow, sequence and regular and r == full)
 
 
 def _layer_rank(layers, end, seen, sequence):
@@ -143,14 +149,10 @@ def _layer_rank(layers, end, seen, sequence):
         everything = c[m] * c[end - 1] * length
         if parts > 0 and chain(part(layers, m, end - 1)) == everything:
             own = layers.kernels[end - 1][0]
-            degrees = _equal_parts(c[m] * (length - 1), parts)
+            degrees = equal_parts(c[m] * (length - 1), parts)
             missed = [max(0, c[end] * (own - nu) - c[m] * (length + nu)) for nu in degrees if nu < own]
             found = min(found, size - sum(missed))
     return found
-
-
-def _equal_parts(total, parts):
-    return [total // parts + (place < total % parts) for place in range(parts)]
 
 
 def _has_chain(layers):

@@ -1,14 +1,14 @@
 """Closed forms for networks with one hidden layer of any activation, f_k(x) = sum_j v_kj sigma(w_j . x).
 
-H_f is block diagonal over the hidden units, for any data. The block of unit j, in its weights v_j and w_j, is
+H_f is block diagonal over the hidden units, for any data. The block of unit j, in its weights w_j and v_j, is
 
-    H_j = [[ 0, C_j^T ], [ C_j, N_j ]],     C_j = sum_i sigma'(z_ij) x_i R_i^T,     N_j = sum_i (v_j . R_i)
-    sigma''(z_ij) x_i x_i^T
+    H_j = [[ N_j, C_j ], [ C_j^T, 0 ]]
+    C_j = sum_i sigma'(z_ij) x_i R_i^T,    N_j = sum_i (v_j . R_i) sigma''(z_ij) x_i x_i^T
 
 where z_ij = w_j . x_i, and R_i is the gradient of the loss in the outputs of sample i. C_j has r rows and the rank
-min(r, K). If N_j has full rank on what C_j does not see, the block has the rank r + min(r, K). If sigma'' = 0 it has 2
-min(r, K). (We call sigma *curved* if sigma'' is not zero.) With biases, a column of ones is one more input, which makes
-r one larger.
+min(r, K). If N_j has full rank on what C_j does not see, the block has the rank r + min(r, K). If sigma'' = 0 it has
+2 min(r, K). (We call sigma *curved* if sigma'' is not zero.) With biases, a column of ones is one more input, which
+makes r one larger.
 
 The sources are this derivation and those named in the docstrings. Exact arithmetic judges the closed forms.
 """

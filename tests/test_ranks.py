@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from counting import compressed
-from ranks import numerical_rank, truncation_errors
+from ranks import active_ranks, numerical_rank, truncation_errors
 from tests.oracles.prescribed_spectrum import symmetric
 
 EPS = np.finfo(float).eps
@@ -139,3 +139,20 @@ def test_a_compressed_matrix_has_the_same_rank(rank, size):
     assert smaller.shape == (size, size)
     assert numerical_rank(smaller).rank == rank
     assert numerical_rank(compressed(symmetric(np.linspace(1, 2, 100)), rank)).rank == size  # full: there are more
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_ranks_of_the_inputs_on_which_a_unit_is_active(bias):
+    """Unit by unit and sample by sample; a unit that is never active has rank 0, and zero is not active."""
+    generator = np.random.default_rng(0)
+    inputs, weights = generator.standard_normal((7, 4)), generator.standard_normal((4, 5))
+    offsets = generator.standard_normal(5)
+    weights[:, 0], offsets[0] = 0.0, 0.0
+    params = [(weights, offsets), (np.ones((5, 2)), np.ones(2))] if bias else [weights, np.ones((5, 2))]
+    expected = []
+    for j in range(5):
+        rows = [[*x, 1.0] if bias else x for x in inputs if x @ weights[:, j] + bias * offsets[j] > 0]
+        expected.append(np.linalg.matrix_rank(np.array(rows)) if rows else 0)
+    assert active_ranks(params, inputs) == expected
+    assert expected[0] == 0
+    assert max(expected) > 1

@@ -79,14 +79,19 @@ def inputs_of_rank(rng, rows, columns, r):
             return left @ right
 
 
+def _size(rng, usual, most):
+    """Return a size from 1 on: one of the usual ones, or, once in four times, up to the most."""
+    return rng.randint(1, most if rng.random() < 0.25 else usual)
+
+
 def _loss_name(rng, outputs):
     return rng.choice(["mse", "cross"]) if outputs > 1 else "mse"
 
 
 def residual_network(rng):
-    d, m, K = (rng.randint(1, 5) for _ in range(3))
+    d, m, K = (_size(rng, 5, 9) for _ in range(3))
     r, loss_name = rng.randint(1, d), _loss_name(rng, K)
-    branches = [rng.choice([None, 1, 2, 3, 4]) for _ in range(rng.randint(1, 3))]
+    branches = [rng.choice([None, _size(rng, 4, 9)]) for _ in range(_size(rng, 3, 5))]
     inputs = inputs_of_rank(rng, r + rng.randint(0, 4), d, r)
     form = closed_forms.residual_ranks(r, K, branches, m, loss_name)
     network = residual(branches, _initial, width=m, classes=K)
@@ -99,12 +104,12 @@ def residual_network(rng):
 
 
 def residual_blocks(rng):
-    d = rng.randint(1, 5)
-    r, count = rng.randint(1, d), rng.randint(1, 3)
+    d = _size(rng, 5, 8)
+    r, count = rng.randint(1, d), _size(rng, 3, 5)
     kind = rng.choice(["equal", "equal", "unequal", "square"])
     branches = {
-        "equal": [rng.randint(1, 4)] * count,
-        "unequal": [rng.randint(1, 4) for _ in range(count)],
+        "equal": [_size(rng, 4, 7)] * count,
+        "unequal": [_size(rng, 4, 7) for _ in range(count)],
         "square": [None] * count,
     }[kind]
     inputs = inputs_of_rank(rng, r + rng.randint(0, 4), d, r)
@@ -134,15 +139,15 @@ def _dimensions(r, K, k, v):
 
 
 def attention_of_one_sample(rng):
-    d, T, k, v = (rng.randint(1, 5) for _ in range(4))
-    K = rng.choice([None, *range(1, 6)])
+    d, T, k, v = (_size(rng, 5, 8) for _ in range(4))
+    K = rng.choice([None, _size(rng, 5, 9)])
     loss_name = "mse" if K is None else _loss_name(rng, K)
     return _attention(rng, rng.randint(1, min(d, T)), d, k, v, T, 1, K, 1, False, loss_name)
 
 
 def attention_head(rng):
-    d, T, k, v = (rng.randint(1, 4) for _ in range(4))
-    r, K = rng.randint(1, d), rng.choice([None, *range(1, 5)])
+    d, T, k, v = (_size(rng, 4, 6) for _ in range(4))
+    r, K = rng.randint(1, d), rng.choice([None, _size(rng, 4, 9)])
     loss_name = "mse" if K is None else _loss_name(rng, K)
     outputs = v if K is None else K - (loss_name == "cross")
     n = max(2, _many(rng, r, T, outputs, 2 * r**2 + r * v if K is None else _dimensions(r, outputs, k, v)))
@@ -167,14 +172,14 @@ def attention_heads(rng):
 
 
 def attention_of_few_samples(rng):
-    d, k, v = (rng.randint(1, 5) for _ in range(3))
-    T, n, heads = rng.randint(1, 5), rng.randint(1, 5), rng.choice([1, 1, 1, 2])
-    r, K = rng.randint(1, min(d, n * T)), rng.choice([None, None, *range(1, 6)])
+    d, k, v = (_size(rng, 5, 8) for _ in range(3))
+    T, n, heads = _size(rng, 5, 8), _size(rng, 5, 12), rng.choice([1, 1, 1, 2, 4])
+    r, K = rng.randint(1, min(d, n * T)), rng.choice([None, _size(rng, 5, 9)])
     return _attention(rng, r, d, k, v, T, n, K, heads, rng.random() < 0.2, "mse")
 
 
 def piecewise_linear_hidden_layer(rng):
-    d, m, K = rng.randint(1, 5), rng.randint(1, 5), rng.randint(1, 5)
+    d, m, K = (_size(rng, 5, 9) for _ in range(3))
     r, loss_name, bias = rng.randint(1, d), _loss_name(rng, K), rng.random() < 0.3
     n = r + bias + rng.choice([0, 1, 2, 5, 20])
     activation = rng.choice(["relu", "relu", "leaky_relu"])
@@ -199,7 +204,7 @@ def _polynomial(rng, d, r, m, K, a, n, loss_name="mse"):
 
 
 def polynomial_hidden_layer(rng):
-    d, m, K, a = rng.randint(1, 4), rng.randint(1, 5), rng.randint(1, 4), rng.randint(2, 4)
+    d, m, K, a = _size(rng, 4, 8), _size(rng, 5, 9), _size(rng, 4, 8), rng.randint(2, 5)
     r = rng.randint(1, d)
     return _polynomial(rng, d, r, m, K, a, r + rng.choice([0, 1, 3, 20]), _loss_name(rng, K))
 
@@ -219,20 +224,20 @@ def sum_of_powers(rng):
 
 
 def tied_autoencoder(rng):
-    d, m = rng.randint(1, 8), rng.randint(1, 8)
+    d, m = _size(rng, 8, 14), _size(rng, 8, 14)
     r = rng.randint(1, d)
     inputs, form = inputs_of_rank(rng, r + rng.randint(0, 3), d, r), closed_forms.tied_ranks(r, d, m)
     return drawn(rng, tied(m, _initial), (d,), inputs, "mse", form, f"{d=} {r=} {m=}")
 
 
 def recurrent_network(rng):
-    d, layers = rng.randint(1, 9), rng.randint(1, 5)
+    d, layers = _size(rng, 9, 14), _size(rng, 5, 9)
     r = rng.randint(1, d)
     inputs, form = inputs_of_rank(rng, r + rng.randint(0, 3), d, r), closed_forms.recurrent_ranks(r, d, layers)
     return drawn(rng, recurrent(layers, _initial), (d,), inputs, "mse", form, f"{d=} {r=} {layers=}")
 
 
-def _convolutional(rng, shape, channels, kernels, K, padding, full, most=220):
+def _convolutional(rng, shape, channels, kernels, K, padding, full, most=320):
     """Return a Case of a convolutional network, or None if it has more parameters than the most."""
     *space, first = shape
     taps = [kernel if isinstance(kernel, tuple) else (kernel,) for kernel in kernels]
@@ -258,23 +263,32 @@ def _until(rng, attempt):
 
 
 def convolutions_of_full_data(rng):
+    """Channels at random, or growing or shrinking, where syzygies can matter."""
+
     def attempt(rng):
-        count, head = rng.randint(1, 4), rng.random() < 0.5
-        kernels = [rng.choice([1, 2, 2, 3, 4]) for _ in range(count)]
-        shape = sum(kernels) - count + 1 + rng.randint(0, 4), rng.randint(1, 3)
-        channels = [rng.randint(1, 6) for _ in range(count)]
-        return _convolutional(rng, shape, channels, kernels, rng.randint(1, 5) if head else None, "VALID", True)
+        count, head, kind = _size(rng, 3, 5), rng.random() < 0.4, rng.choice(["any", "grow", "shrink"])
+        kernels = [rng.choice([1, 2, 2, 3, 3, 4, 6, 8]) for _ in range(count)]
+        first = rng.choice([1, 1, 2, 3])
+        channels = [rng.randint(1, 8) for _ in range(count)]
+        if kind != "any":
+            steps = [rng.choice([0, 1, 2, 2, 3, 4]) for _ in range(count)]
+            channels = [first + sum(steps[: place + 1]) for place in range(count)]
+        if kind == "shrink":
+            first, *channels = [first, *channels][::-1]
+        shape = sum(kernels) - count + 1 + rng.choice([0, 0, 1, 4]), first
+        return _convolutional(rng, shape, channels, kernels, rng.randint(1, 6) if head else None, "VALID", True)
 
     return _until(rng, attempt)
 
 
 def one_convolution_and_a_head(rng):
     def attempt(rng):
-        space = [rng.randint(1, 7)] if rng.random() < 0.5 else [rng.randint(1, 4), rng.randint(1, 4)]
+        space = [_size(rng, 7, 14)] if rng.random() < 0.5 else [rng.randint(1, 4), rng.randint(1, 5)]
         kernel = tuple(rng.randint(1, size) for size in space)
         kernels = [kernel[0] if len(kernel) == 1 else kernel]
-        shape, channels = (*space, rng.randint(1, 3)), [rng.randint(1, 5)]
-        return _convolutional(rng, shape, channels, kernels, rng.randint(1, 5), "VALID", False)
+        shape, channels = (*space, rng.randint(1, 4)), [_size(rng, 5, 9)]
+        padding = rng.choice(["VALID", "VALID", "VALID", "CIRCULAR", "SAME"])
+        return _convolutional(rng, shape, channels, kernels, _size(rng, 5, 9), padding, False)
 
     return _until(rng, attempt)
 
@@ -285,7 +299,7 @@ def two_convolutions(rng):
         pairs = [tuple(rng.randint(1, 4 - axes) for _ in range(axes)) for _ in range(2)]
         space = [sum(each) - 1 + rng.randint(0, 2) for each in zip(*pairs, strict=True)]
         kernels = [pair[0] if axes == 1 else pair for pair in pairs]
-        channels = [rng.randint(1, 5), rng.randint(1, 4)]
+        channels = [_size(rng, 5, 9), _size(rng, 4, 8)]
         return _convolutional(rng, (*space, rng.randint(1, 3)), channels, kernels, None, "VALID", True)
 
     return _until(rng, attempt)
@@ -293,12 +307,12 @@ def two_convolutions(rng):
 
 def _dominant(rng, padding, full):
     def attempt(rng):
-        count = rng.randint(1, 3)
-        kernels = [rng.choice([2, 2, 3, 4]) for _ in range(count)]
+        count = _size(rng, 3, 4)
+        kernels = [rng.choice([2, 2, 3, 3, 4, 5]) for _ in range(count)]
         merged = sum(kernels) - count + 1
-        first = rng.randint(1, 2)
-        channels = sorted(rng.randint(first, 5) for _ in range(count))
-        shape, K = (merged + rng.randint(0 if padding == "CIRCULAR" else 1, 6), first), rng.randint(1, 6)
+        first = rng.choice([1, 1, 2, 3])
+        channels = sorted(rng.randint(first, rng.choice([4, 8])) for _ in range(count))
+        shape, K = (merged + rng.randint(0 if padding == "CIRCULAR" else 1, 6), first), _size(rng, 6, 9)
         case = _convolutional(rng, shape, channels, kernels, K, padding, full)
         return case if case and any(case.form.equal[::2]) else None
 
