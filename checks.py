@@ -88,17 +88,20 @@ def widths(units):
     return hidden
 
 
-def sequence(name, values):
-    """Return `values`: hidden widths as a list, a tuple, a range or an array of one dimension.
+def sequence(name, values, what="hidden widths such as [5, 10]"):
+    """Return `values`: a list, a tuple, a range or an array of one dimension.
+
+    Args:
+        name: of the argument, for the message.
+        values: what arrived.
+        what: they should be, with an example.
 
     Raises:
         TypeError: for anything else: one number, a text, a set, a generator.
     """
     listed = isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray))
     if not listed and getattr(values, "ndim", None) != 1:
-        raise TypeError(
-            f"{name} must be a list of hidden widths such as [5, 10], got {_shown(values)} of type {_kind(values)}"
-        )
+        raise TypeError(f"{name} must be a list of {what}, got {_shown(values)} of type {_kind(values)}")
     return values
 
 

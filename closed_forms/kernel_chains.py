@@ -81,6 +81,7 @@ def chain(layers, r=None, syzygies=True):
             ends = list(itertools.pairwise(places))
             lengths = [blocks[pair] for pair in ends]
             hidden = [[(c[i], blocks[a, i], blocks[i, b]) for i in range(a + 1, b)] for a, b in ends]
+            hidden = [[] for _ in ends] if layers.padding == "SAME" else hidden  # its D does not count shifts
             choices = [lengths]
             if around and depth <= _MOST_RAISED:
                 choices = itertools.product(*({length, around} for length in lengths))

@@ -78,7 +78,10 @@ def layer_sizes(channels, kernels):
     Raises:
         TypeError, ValueError: as in `convolutional`.
     """
-    sizes = [checks.integer(f"channels[{i}]", c) for i, c in enumerate(checks.sequence("channels", channels))]
+    sizes = [
+        checks.integer(f"channels[{i}]", c)
+        for i, c in enumerate(checks.sequence("channels", channels, "channels such as [4, 4]"))
+    ]
     if not isinstance(kernels, (list, tuple)):
         raise TypeError(
             f"kernels must be a list such as [3, 3] or [(3, 3), (3, 3)], one for each layer, got {kernels!r}"

@@ -70,7 +70,7 @@ def branch_widths(branches):
         TypeError: if they are not a sequence of integers and None.
         ValueError: if there are none, or for a width below one.
     """
-    branches = checks.sequence("branches", branches)
+    branches = checks.sequence("branches", branches, "widths of branches such as [2, None]")
     if not len(branches):
         raise ValueError("branches is empty: name at least one block, for instance [2, 2], or [None] for a square one")
     return [h if h is None else checks.integer(f"branches[{i}]", h) for i, h in enumerate(branches)]

@@ -22,6 +22,8 @@ from tests.test_data import write_mnist
 NOT_RUN = {
     "make benchmark": "an hour; the small one below stands for it",
     "python -m benchmarks.experiments.side_by_side": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.closed_forms.certified": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.closed_forms.on_images": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.exact.exact_ranks": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.exact.smooth_networks": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.ranks.graded": "`make benchmark SMALL=yes` runs it",

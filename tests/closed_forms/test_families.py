@@ -85,6 +85,44 @@ def test_a_wide_convolutional_network_has_no_closed_form_but_bounds():
     assert form.equal == (False, True, False)
 
 
+def _of_full_data(shape, channels, kernels, K):
+    """Return a case of a convolutional network under the squared loss."""
+    draws = (
+        families._convolutional(random.Random(seed), shape, channels, kernels, K, "VALID", True) for seed in range(20)
+    )
+    return next(case for case in draws if case.loss is families.LOSSES["mse"])
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernels", "rank", "without"),
+    [
+        ([1, 3, 5], [8, 2], 44, 45),
+        ([1, 2, 3, 5], [6, 3, 2], 44, 45),
+        ([2, 5, 9], [6, 2], 123, 125),
+        ([7, 5, 3], [2, 4], 104, 105),
+    ],
+)
+def test_syzygies_take_dimensions_away(channels, kernels, rank, without):
+    """Counting parameters less changes of basis would give one or two more, all entries of the merged kernel, say."""
+    first, *others = channels
+    length = sum(kernels) - len(kernels) + 1
+    case = _of_full_data((length, first), others, kernels, None)
+    pairs = zip(channels, others, kernels, strict=False)
+    counted = sum(a * b * k for a, b, k in pairs) - sum(c**2 for c in others[:-1])
+    assert without == min(first * others[-1] * length, counted)
+    assert case.form.equal.outer
+    assert exact(case).outer == case.form.ranks.outer == rank
+
+
+def test_behind_syzygies_a_dominant_head_has_bounds():
+    """H_f is the form there, H_L smaller. The forms would be equalities if the chain formula had no syzygies."""
+    found = convolutional_ranks((13, 1), [2, 2, 3, 5], [2, 5, 3, 2], classes=5)
+    assert found.equal == (False, True, False)
+    assert found.ranks == (111, 65, 175)
+    case = _of_full_data((13, 1), [2, 2, 3, 5], [2, 5, 3, 2], 5)
+    assert exact(case) == (111, 65, 173)
+
+
 def test_examples_by_hand():
     """A residual network at zero is a linear one, and heads side by side are heads by themselves."""
     assert residual_ranks(25, 10, [None], 12).ranks == linear_ranks(25, 10, [12, 12])

@@ -167,7 +167,7 @@ def test_no_samples_have_no_outputs():
         ({"channels": [], "kernels": []}, ValueError, "every layer needs .* got 0 channels and 0 kernels"),
         ({"channels": [2, 0]}, ValueError, r"channels\[1\] must be at least 1, got 0"),
         ({"channels": [2.0, 3]}, TypeError, r"channels\[0\] must be an integer, got 2.0 of type float"),
-        ({"channels": 2}, TypeError, "channels must be a list .* got 2 of type int"),
+        ({"channels": 2}, TypeError, "channels must be a list of channels .* got 2 of type int"),
         ({"kernels": 3}, TypeError, r"kernels must be a list such as \[3, 3\] or .* got 3"),
         ({"kernels": "33"}, TypeError, "kernels must be a list .* got '33'"),
         ({"kernels": [3, 0]}, ValueError, r"kernels\[1\] must be at least 1, got 0"),

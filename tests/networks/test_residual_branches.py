@@ -80,7 +80,7 @@ def test_networks_of_one_kind_share_one_function():
     ("changed", "error", "message"),
     [
         ({"branches": []}, ValueError, r"branches is empty: name at least one block, for instance \[2, 2\]"),
-        ({"branches": 2}, TypeError, "branches must be a list .* got 2 of type int"),
+        ({"branches": 2}, TypeError, "branches must be a list of widths of branches .* got 2 of type int"),
         ({"branches": None}, TypeError, "branches must be a list .* got None"),
         ({"branches": [None, 0]}, ValueError, r"branches\[1\] must be at least 1, got 0"),
         ({"branches": [2.0]}, TypeError, r"branches\[0\] must be an integer, got 2.0 of type float"),

@@ -12,9 +12,11 @@ def rows(text):
 
 
 def test_committed_outputs():
-    found = rows(check_committed("beyond_linear", pictures=5))
-    assert len(found) == 6
-    assert all(measured == predicted for measured, predicted in found)
+    printed = check_committed("beyond_linear", pictures=8)
+    assert len(rows(printed)) == 6
+    assert all(measured == predicted for measured, predicted in rows(printed))
+    cubes = [line.split() for line in printed.splitlines() if line.startswith(("6  ", "7  ", "8  "))]
+    assert cubes == [["6", "30", "30", "30"], ["7", "35", "34", "34"], ["8", "35", "35", "35"]]
 
 
 def test_a_small_run(tmp_path):
@@ -24,6 +26,10 @@ def test_a_small_run(tmp_path):
         "image_samples=20",
         "image_widths=[4]",
         "image_steps=20",
+        "unit_dim=4",
+        "unit_samples=20",
+        "unit_classes=2",
+        "more_units=[2]",
         f"folder={tmp_path / 'f'}",
     ]
     finished = run(path("beyond_linear"), tmp_path, *settings)
