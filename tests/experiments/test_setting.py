@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "exact_rank": {"activation"},  # a relu network, of which the numerical rank is wrong
     "rank_sweeps": {"dataset"},  # as generic as data can be
     "beyond_linear": {"activation"},  # the one to train beside the linear network
+    "attention": {"dim"},  # inputs of a token, not of an image
 }
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
