@@ -144,9 +144,10 @@ def _missing(a, c, b, before, after):
     """Return how many dimensions a block from a channels to b cannot fill behind a hidden layer of c, a < c < b.
 
     The c rows of polynomials before the layer have c - a syzygies, of degrees nu_j. The b rows behind it are killed by
-    b - c others, of degrees mu_i. Both are as equal as can be in general. The quotient of the product by its image is
-    an extension of bundles over the projective line, one with the degrees nu_j - (after - 1) and one with mu_i. What a
-    general product has and this one has not is the first cohomology of their homomorphisms.
+    b - c others, of degrees mu_i. Both are as equal as can be in general. The cokernel of the product is an extension
+    of bundles over the projective line, one with the degrees nu_j - (after - 1) and one with mu_i. Maps of b rows and a
+    columns without a hidden layer have more dimensions, by the first cohomology of the homomorphisms from one to the
+    other.
     """
     nu = equal_parts(a * (before - 1), c - a)
     mu = equal_parts(c * (after - 1), b - c)

@@ -98,7 +98,7 @@ def plot_growth(panels, title):
 
     Args:
         panels: {title: (counts, forms)}, drawn side by side on common axes. The numbers of parameters p, and for each
-            of them an object with the HessianTriples `ranks` of int and `equal` of bool.
+            of them `closed_forms.KnownRanks`, or a HessianTriple of int, whose ranks are equalities.
         title: of the figure.
 
     Returns:
