@@ -1,4 +1,4 @@
-"""Batches: pairs (inputs, targets) of pytrees of arrays with a leading sample axis, gone through and cut in parts."""
+"""Batches: pairs (inputs, targets) of pytrees of arrays with a leading sample axis, gone through, joined and cut."""
 
 import jax
 import jax.numpy as jnp
@@ -64,6 +64,28 @@ def num_samples(inputs, targets=None):
 def part(tree, samples):
     """Return the samples of a slice, of every array in a pytree."""
     return jax.tree.map(lambda leaf: leaf[samples], tree)
+
+
+def joined(pairs):
+    """Return one pair for several pairs (inputs, targets) of pytrees, with the samples of all in their order."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pairs) if len(pairs) > 1 else pairs[0]
+
+
+def alike(pairs):
+    """Return the pairs in groups that `joined` can join: the same trees, with arrays of one shape and dtype a sample.
+
+    Args:
+        pairs: list of pairs (inputs, targets) of pytrees of NumPy arrays (n, ...).
+
+    Returns:
+        List of lists of pairs, in the order in which their kinds first occur.
+    """
+    groups = {}
+    for pair in pairs:
+        leaves, structure = jax.tree.flatten(pair)
+        kind = structure, tuple((leaf.shape[1:], leaf.dtype) for leaf in leaves)
+        groups.setdefault(kind, []).append(pair)
+    return list(groups.values())
 
 
 def in_float64(tree):

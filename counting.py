@@ -63,8 +63,7 @@ def count(spectrum, rtol, multiplicities=None):
 def compressed(matrix, rank):
     """Return a symmetric matrix of rank + 10 rows that has the rank of a larger one, if that is at most so many.
 
-    It is the sketch Psi^T H Psi by some random columns of an orthonormal matrix Psi, those of a cosine transform with
-    random signs. Where it would not be much smaller than H, it is H.
+    It is the sketch Psi^T H Psi by `orthonormal` columns. Where it would not be much smaller than H, it is H.
 
     Args:
         matrix: H (p, p), symmetric.
@@ -73,8 +72,20 @@ def compressed(matrix, rank):
     p, size = len(matrix), rank + 10
     if size > p // 2:
         return matrix
-    generator = np.random.default_rng(0)
-    signs, chosen = generator.choice([-1.0, 1.0], p), generator.permutation(p)[:size]
+    signs, chosen = _signs_and_order(p, size)
     half = scipy.fft.dct(np.asarray(matrix) * signs, norm="ortho")[:, chosen]
     whole = scipy.fft.dct(half * signs[:, None], axis=0, norm="ortho")[chosen]
     return (whole + whole.T) / 2
+
+
+def orthonormal(p, size):
+    """Return Psi (p, size), random columns of an orthonormal matrix: of a cosine transform with random signs."""
+    signs, chosen = _signs_and_order(p, size)
+    unit = np.zeros((size, p))
+    unit[np.arange(size), chosen] = 1.0
+    return (scipy.fft.idct(unit, norm="ortho") * signs).T
+
+
+def _signs_and_order(p, size):
+    generator = np.random.default_rng(0)
+    return generator.choice([-1.0, 1.0], p), generator.permutation(p)[:size]

@@ -1,6 +1,7 @@
 """Products of the three Hessians with one vector, and the matrices made of them, for one batch.
 
-Nothing here checks its arguments. The products can be traced, vmapped and compiled.
+Nothing here checks its arguments. The products can be traced, vmapped and compiled. They are pytrees: what they keep of
+the network at its weights are leaves, so that a compiled function can return one and another can take it.
 """
 
 import functools
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 from jax.flatten_util import ravel_pytree
+from jax.tree_util import Partial
 
 import losses
 from batching import num_samples
@@ -27,10 +29,9 @@ def loss_matvec(loss, apply_fn, params, inputs, targets):
 
 def outer_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> H_o v = J^T (d^2 ell / dF^2) J v: J is forward through the network, J^T backward."""
-    predictions, jacobian, theta = linearized(apply_fn, params, inputs)
-    transposed = jax.linear_transpose(jacobian, theta)
+    predictions, jacobian, _ = linearized(apply_fn, params, inputs)
     _, curvature = jax.linearize(jax.grad(lambda f: loss(f, targets)), predictions)
-    return lambda v: transposed(curvature(jacobian(v)))[0]
+    return Partial(_there_and_back, jacobian, curvature)
 
 
 def functional_matvec(loss, apply_fn, params, inputs, targets):
@@ -43,8 +44,7 @@ def functional_matvec(loss, apply_fn, params, inputs, targets):
 def factor_matvec(loss, apply_fn, params, inputs, targets):
     """Return v -> A v for the factor A = R J of H_o = A^T A, R^T R = d^2 ell / dF^2. A v has shape (n K,)."""
     predictions, jacobian, _ = linearized(apply_fn, params, inputs)
-    root = losses.curvature_root(loss)
-    return lambda v: root(predictions, targets, jacobian(v)).ravel()
+    return Partial(_flat_root, jacobian, Partial(losses.curvature_root(loss), predictions, targets))
 
 
 def num_params(params):
@@ -62,6 +62,14 @@ def linearized(apply_fn, params, inputs):
     """Return F(theta), the map v -> J v, and theta."""
     theta, unravel = ravel_pytree(params)
     return *jax.linearize(lambda t: apply_fn(unravel(t), inputs), theta), theta
+
+
+def _there_and_back(jacobian, curvature, v):
+    return jax.linear_transpose(jacobian, v)(curvature(jacobian(v)))[0]
+
+
+def _flat_root(jacobian, root, v):
+    return root(jacobian(v)).ravel()
 
 
 def vectors_at_once(function, *arguments, largest=_AT_ONCE):
@@ -117,14 +125,21 @@ def outer_terms(loss, apply_fn, params, inputs, targets):
     return _outer_prod(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
 
 
-def functional_terms(loss, apply_fn, params, inputs, targets):
-    """Return the H_f (p, p) of a batch."""
-    return _functional_hessian(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
+def functional_terms(loss, apply_fn, params, inputs, targets, vectors=None):
+    """Return the H_f (p, p) of a batch, or V H_f for vectors in the rows of V (N, p)."""
+    at_once = vectors_at_once(apply_fn, params, inputs)
+    return _functional_hessian(loss, apply_fn, at_once, params, inputs, targets, vectors)
 
 
 def factor_terms(loss, apply_fn, params, inputs, targets):
     """Return the transpose (p, n K) of the factor A of H_o = A^T A of a batch, for a loss whose root is known."""
     return _factor(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def loss_image(loss, apply_fn, params, inputs, targets, v):
+    """Return v H_L of a batch, for one vector."""
+    return loss_matvec(loss, apply_fn, params, inputs, targets)(v)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -138,8 +153,8 @@ def _outer_prod(loss, apply_fn, at_once, params, inputs, targets):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _functional_hessian(loss, apply_fn, at_once, params, inputs, targets):
-    return _matrix(functional_matvec(loss, apply_fn, params, inputs, targets), at_once, params)
+def _functional_hessian(loss, apply_fn, at_once, params, inputs, targets, vectors=None):
+    return _matrix(functional_matvec(loss, apply_fn, params, inputs, targets), at_once, params, vectors)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -147,15 +162,17 @@ def _factor(loss, apply_fn, at_once, params, inputs, targets):
     return _matrix(factor_matvec(loss, apply_fn, params, inputs, targets), at_once, params)
 
 
-def _matrix(product, at_once, params):
-    """Return the matrix with the rows product(e_j) for the unit vectors e_j, filled in by blocks of `at_once` rows."""
+def _matrix(product, at_once, params, vectors=None):
+    """Return the rows product(v), a block of `at_once` at a time, for the rows v of an array or the unit vectors."""
     p = num_params(params)
-    block = min(at_once, p)
-    rows = jax.vmap(lambda j: product(jnp.zeros(p).at[j].set(1.0)))
+    count = p if vectors is None else len(vectors)
+    block = min(at_once, count)
+    row = (lambda j: jnp.zeros(p).at[j].set(1.0)) if vectors is None else (lambda j: vectors[j])
+    rows = jax.vmap(lambda j: product(row(j)))
     width = jax.eval_shape(product, jax.ShapeDtypeStruct((p,), float)).shape[0]
 
     def fill(k, matrix):
-        first = jnp.minimum(k * block, p - block)  # all blocks have one shape: the last overlaps the one before
+        first = jnp.minimum(k * block, count - block)  # all blocks have one shape: the last overlaps the one before
         return jax.lax.dynamic_update_slice(matrix, rows(first + jnp.arange(block)), (first, 0))
 
-    return jax.lax.fori_loop(0, -(-p // block), fill, jnp.zeros((p, width)))
+    return jax.lax.fori_loop(0, -(-count // block), fill, jnp.zeros((count, width)))

@@ -10,7 +10,7 @@ import numpy as np
 import checks
 import parts
 import premises
-from batching import each_batch, in_float64, num_samples, part
+from batching import alike, each_batch, in_float64, joined, num_samples, part
 from matvecs import samples_at_once
 
 
@@ -20,7 +20,7 @@ class Problem(NamedTuple):
     loss: object  # ell(predictions, targets) -> scalar, a sum over the samples
     apply_fn: object  # F(params, inputs) -> predictions
     params: object  # pytree of float64 NumPy arrays, of the free parameters
-    batches: list  # pairs (inputs, targets) of pytrees of NumPy arrays, small enough for memory
+    batches: list  # pairs (inputs, targets) of pytrees of NumPy arrays, as large as memory allows
     scale: float = 1.0
     penalty: object = None  # Problem whose H_L is the penalty's Hessian, or None
 
@@ -62,7 +62,8 @@ def pose(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=No
     # Of one batch, any loss may be taken, such as one of pairs of samples.
     if len(batches) > 1 or any(doubtful) or samples_at_once(apply_fn, *largest[:2]) < max(samples):
         premises.check_sum(loss, apply_fn, *largest)
-    small = list(_in_parts(apply_fn, params, batches))
+    # A loss of several batches is a sum over samples, so that they can be one: all products are then made in one go.
+    small = list(_in_parts(apply_fn, params, [joined(group) for group in alike(batches)]))
     scale = 1 / sum(samples) if reduction == "mean" else 1.0
     return Problem(loss, apply_fn, params, small, scale, penalty and _of_penalty(penalty, params))
 
@@ -143,6 +144,8 @@ def _in_parts(apply_fn, params, batches):
         if most >= samples:
             yield inputs, targets
             continue
+        # Parts of one size are compiled once.
+        most = next((size for size in range(most, most // 2, -1) if samples % size == 0), most)
         for first in range(0, samples, most):
             yield tuple(part(tree, slice(first, first + most)) for tree in (inputs, targets))
 

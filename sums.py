@@ -2,12 +2,16 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import checks
 import losses
 import premises
-from matvecs import factor_terms, functional_terms, loss_terms, outer_terms
+from matvecs import factor_terms, functional_terms, loss_image, loss_terms, outer_terms
+
+_EQUAL = 1e-9  # relative; a product of p terms of the largest size keeps more digits, and a wrong derivative fewer
 
 
 class Sums(NamedTuple):
@@ -19,33 +23,70 @@ class Sums(NamedTuple):
     factor: object  # A (m, p) of H_o = A^T A, m <= 2 p
 
 
-def sums(problem, checked=None):
+def sums(problem, checked=None, psi=None):
     """Return the Sums of a network. H_o comes as its factor, for the losses whose root is known.
+
+    H_L is made as H_f + H_o, which is cheaper than products of its own, where one product with H_L itself agrees.
 
     Args:
         problem: `problem.Problem`.
         checked: the same problem with the functions that the user gave, whose derivatives are checked against H_L.
+        psi: Psi (p, N) with orthonormal columns. Where H_o has a factor, H_f and H_L are then Psi^T H Psi (N, N), from
+            N products instead of p, and the factor is whole.
 
     Raises:
         ValueError: as in `premises.check_derivatives`.
     """
-    functional = outer = factor = total = None
+    functional = outer = factor = None
+    has_root, is_sum = losses.has_root(problem.loss), True
+    psi = psi if has_root else None
     for number, batch in enumerate(problem.batches):
         setting = *problem[:3], *batch
-        functional = _add(functional, functional_terms(*setting))
-        new = loss_terms(*setting)
-        if checked is not None:
-            premises.check_derivatives(*checked[:3], *checked.batches[number], lambda v, new=new: new @ v)
-        total = _add(total, new)
-        if losses.has_root(problem.loss):
-            factor = _stacked(factor, np.asarray(factor_terms(*setting)).T)
+        new = functional_terms(*setting, None if psi is None else psi.T)
+        theirs = checked and (*checked[:3], *checked.batches[number])
+        vectors = _checked(setting, theirs) if checked else []  # first, since it names causes that later errors do not
+        half = np.asarray(factor_terms(*setting)).T if has_root else outer_terms(*setting)
+        for v, image in vectors:
+            of_outer = half.T @ (half @ v) if has_root else half @ v
+            is_sum = is_sum and agree(image, new @ v, of_outer)
+        functional = _add(functional, new if psi is None else new @ psi)
+        if has_root:
+            factor = _stacked(factor, half)
         else:
-            outer = _add(outer, outer_terms(*setting))
-    found = Sums(functional, outer, total, factor)
-    if problem.scale == 1.0:
-        return found
-    scaled = [each if each is None else problem.scale * each for each in found[:3]]
-    return Sums(*scaled, None if factor is None else problem.scale**0.5 * factor)
+            outer = _add(outer, half)
+    functional, outer = (each if each is None else problem.scale * each for each in (functional, outer))
+    factor = factor if factor is None or problem.scale == 1.0 else problem.scale**0.5 * factor
+    if not is_sum:
+        total = problem.scale * sum(loss_terms(*problem[:3], *batch) for batch in problem.batches)
+    elif has_root:
+        total = functional + gram(factor if psi is None else factor @ psi)
+    else:
+        total = functional + outer
+    return Sums(functional, outer, total, factor)
+
+
+def gram(factor):
+    """Return A^T A for a factor A (m, p), where JAX computes."""
+    factor = factor if jax.default_backend() == "cpu" else jnp.asarray(factor)
+    return factor.T @ factor  # NumPy computes one half only and copies it
+
+
+def agree(whole, *terms):
+    """Return whether an array is the sum of others, to rounding. NaN agrees: it is spoken of elsewhere."""
+    size = max(np.max(abs(np.asarray(each)), initial=0.0) for each in (whole, *terms))
+    return not np.max(abs(np.asarray(sum(terms) - whole)), initial=0.0) > _EQUAL * size
+
+
+def _checked(setting, theirs):
+    """Check the derivatives of a batch, and return the pairs (v, H_L v) that this takes."""
+    found = []
+
+    def product(v):
+        found.append((v, np.asarray(loss_image(*setting, v))))
+        return found[-1][1]
+
+    premises.check_derivatives(*theirs, product)
+    return found
 
 
 def _add(total, matrix):

@@ -91,7 +91,7 @@ def _outer(loss, outputs, theta):
 
     def product(v):
         _, along = torch.func.jvp(outputs, (theta,), (v,))
-        _, curved = torch.func.jvp(torch.func.grad(loss), (predictions,), (along,))
+        _, curved = torch.func.jvp(_gradient(loss), (predictions,), (along,))
         return transposed(curved)[0]
 
     return product
@@ -104,4 +104,9 @@ def _functional(loss, outputs, theta):
 
 
 def _hessian(function, theta):
-    return lambda v: torch.func.jvp(torch.func.grad(function), (theta,), (v,))[1]
+    return lambda v: torch.func.jvp(_gradient(function), (theta,), (v,))[1]
+
+
+def _gradient(function):
+    # Not torch.func.grad: forward through it, PyTorch 2.15 fails for means ("ZeroTensors are immutable").
+    return torch.func.jacrev(function)

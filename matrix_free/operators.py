@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import checks
 import losses
 import premises
 from matrix_free.sketches import BLOCK
@@ -18,6 +19,8 @@ from matvecs import (
     vectors_at_once,
 )
 from problem import pose
+
+_FEW = 16  # vectors in a block, below which the network's values at its weights are kept from product to product
 
 
 def loss_operator(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=None):
@@ -88,6 +91,47 @@ def factor_operator(loss, apply_fn, params, batches, reduction="sum", only=None)
     return operator(factor_matvec, pose(loss, apply_fn, params, batches, reduction, only))
 
 
+def restricted(operator, where, p):
+    """Return the function V -> V H_ll for the diagonal block of H with these rows and columns, such as a layer's.
+
+    It embeds the vectors, multiplies by the whole matrix and cuts, so that nothing is compiled anew for every layer.
+
+    Args:
+        operator: V (b, p) -> V H (b, p), of any kind.
+        where: (p_l,) ints, places in the flattened vector of parameters, as `parts.layers` gives them.
+        p: number of rows of H.
+
+    Returns:
+        V (b, p_l) -> (b, p_l), NumPy float64.
+
+    Raises:
+        ValueError: for places beyond p, twice the same, or none.
+
+    Example:
+        >>> import numpy as np
+        >>> from matrix_free import restricted
+        >>> H = np.arange(16.0).reshape(4, 4) + np.arange(16.0).reshape(4, 4).T
+        >>> restricted(lambda V: V @ H, [1, 3], p=4)(np.eye(2)).tolist() == H[1::2, 1::2].tolist()
+        True
+    """
+    p, where = checks.integer("p", p), np.asarray(where)
+    if (
+        where.ndim != 1
+        or not len(where)
+        or len(set(where.tolist())) < len(where)
+        or not 0 <= where.min() <= where.max() < p
+    ):
+        raise ValueError(f"where must be different places from 0 to p - 1 = {p - 1}, as parts.layers gives them")
+
+    def multiply(vectors):
+        vectors = np.asarray(vectors)
+        whole = np.zeros((len(vectors), p))
+        whole[:, where] = vectors
+        return np.asarray(operator(whole))[:, where]
+
+    return multiply
+
+
 def check_derivatives(problem, own=None):
     """Check that the derivatives are those of the loss (`premises.check_derivatives`), at every batch.
 
@@ -111,8 +155,18 @@ def operator(product, problem):
     loss, apply_fn, params, batches, scale, _ = problem
     most = min(vectors_at_once(apply_fn, params, inputs) for inputs, _ in batches)
 
+    # A block of many vectors goes through the network at its weights anew, which costs no more than one vector. For
+    # a few vectors at a time, as in a Lanczos method, what the products need of it is kept.
+    @functools.cache
+    def kept():
+        with jax.ensure_compile_time_eval():  # numbers, even if the first call is traced
+            return [_prepared(product, loss, apply_fn, params, *batch) for batch in batches]
+
     def multiply(vectors):
-        images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
+        if len(vectors) < min(_FEW, most):
+            images = [_few(one, vectors) for one in kept()]
+        else:
+            images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
         if product is factor_matvec:
             return scale**0.5 * jnp.concatenate(images, axis=1)
         return scale * sum(images)
@@ -125,3 +179,13 @@ def _block(product, loss, apply_fn, most, params, inputs, targets, vectors):
     one = product(loss, apply_fn, params, inputs, targets)
     # Sharded rows are multiplied all at once, unless that takes too much memory.
     return jax.vmap(one)(vectors) if len(vectors) <= most else jax.lax.map(one, vectors, batch_size=most)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _prepared(product, loss, apply_fn, params, inputs, targets):
+    return product(loss, apply_fn, params, inputs, targets)
+
+
+@jax.jit
+def _few(one, vectors):
+    return one(vectors[0])[None] if len(vectors) == 1 else jax.vmap(one)(vectors)

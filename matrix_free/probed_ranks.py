@@ -14,6 +14,7 @@ import checks
 import losses
 from grades import graded
 from hessians import HessianTriple, WithPenalty
+from matrix_free.joint_sketches import SPARE, joint_ranks, sizes
 from matrix_free.operators import check_derivatives, operator
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
@@ -21,12 +22,6 @@ from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params, o
 from problem import pose
 from ranks import NotSymmetricError, numerical_rank, singular_rank
 from twins import twin
-
-SPARE = 10  # spare probes: a sketch is large enough for a rank if N >= rank + SPARE
-
-_OVERSAMPLING = 1.1  # what a guess is multiplied by: with N = rank(H) the smallest eigenvalues would all but vanish
-
-_FIRST = 256  # the number of probes to begin with where there is no guess
 
 _POOR = 1e5  # below this gap of a sketch, an orthonormal basis of the range is made
 
@@ -72,7 +67,7 @@ def sketched_rank(matvec, p, guess, key, mesh=None, scale=0.0):
         (3, (13,))
     """
     psi, sketch = probes(checks.integer("p", p), key), None
-    for size in _sizes(p, guess):
+    for size in sizes(p, guess):
         sketch = symmetric_sketch(matvec, psi, size, mesh, sketch, scale)
         found = numerical_rank(_where_jax_computes(sketch), scale=scale)
         if found.rank + SPARE <= size:
@@ -103,7 +98,7 @@ def factor_rank(factor, p, guess, key, mesh=None):
     p = checks.integer("p", p)
     m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
     psi, xi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
-    for size in _sizes(p, guess):
+    for size in sizes(p, guess):
         sketch = factor_sketch(factor, psi, xi, size, mesh, sketch)
         found = singular_rank(sketch)
         if found.rank + SPARE <= size:
@@ -189,35 +184,41 @@ def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False, of_one_
     With `of_one_size` the penalty is multiplied so that its Hessian is as large as H_L.
     """
     p, total = num_params(problem.params), operator(loss_matvec, problem)
-    rank = lambda matvec, name, scale=0.0: sketched_rank(matvec, p, getattr(guess, name), key, mesh, scale)
-    loss = rank(total, "without" if of_penalty else "loss")
+    rank = lambda matvec, guess, scale=0.0: sketched_rank(matvec, p, guess, key, mesh, scale)
+    expected = HessianTriple(*guess[:2], guess.without if of_penalty else guess.loss)
+    three = _three(problem, expected, key, mesh, near_minimum)
+    if of_penalty is None:
+        return three
+    added = operator(loss_matvec, of_penalty)
+    penalty = rank(added, guess.penalty)
+    largest = float(abs(three.loss.spectrum[0]))
+    factor = largest / (float(abs(penalty.spectrum[0])) or 1.0) if of_one_size else 1.0
+    whole = rank(lambda vectors: total(vectors) + factor * added(vectors), guess.loss)
+    return WithPenalty(*three[:2], whole, penalty, three.loss)
+
+
+def _three(problem, guess, key, mesh, near_minimum):
+    """Return the HessianTriple of the NumericalRank of a network without a penalty: from one pass, or one by one."""
+    p = num_params(problem.params)
+    rank = lambda product, guess, scale=0.0: sketched_rank(operator(product, problem), p, guess, key, mesh, scale)
+    found = None
+    if losses.has_root(problem.loss) and not near_minimum:
+        with contextlib.suppress(NotSymmetricError):  # at a minimum H_f can be rounding alone
+            found = joint_ranks(problem, guess, key, mesh)
+    if found is not None:
+        again = lambda product, one: rank(product, one.rank) if one.gap < _POOR else one
+        return HessianTriple(again(functional_matvec, found[0]), found[1], again(loss_matvec, found[2]))
+    loss = rank(loss_matvec, guess.loss)
     largest = float(abs(loss.spectrum[0]))
     if losses.has_root(problem.loss):
         outer = factor_rank(operator(factor_matvec, problem), p, guess.outer, key, mesh)
     else:
-        outer = rank(operator(outer_matvec, problem), "outer")
-    multiply = operator(functional_matvec, problem)
+        outer = rank(outer_matvec, guess.outer)
     try:
-        functional = rank(multiply, "functional", largest if near_minimum else 0.0)
-    except NotSymmetricError:  # at a minimum H_f can be rounding alone, which the scale of H_L tells
-        functional = rank(multiply, "functional", largest)
-    if of_penalty is None:
-        return HessianTriple(functional, outer, loss)
-    added = operator(loss_matvec, of_penalty)
-    penalty = rank(added, "penalty")
-    factor = largest / (float(abs(penalty.spectrum[0])) or 1.0) if of_one_size else 1.0
-    whole = rank(lambda vectors: total(vectors) + factor * added(vectors), "loss")
-    return WithPenalty(functional, outer, whole, penalty, loss)
-
-
-def _sizes(p, guess):
-    """Yield numbers of probes, up to p: a tenth more than the guess, and twice as many each time."""
-    guess = _FIRST if guess is None else checks.integer("guess", guess, minimum=0)
-    size = int(_OVERSAMPLING * guess) + SPARE
-    while size < p:
-        yield size
-        size *= 2
-    yield p
+        functional = rank(functional_matvec, guess.functional, largest if near_minimum else 0.0)
+    except NotSymmetricError:  # its size is that of the terms that cancel, which the scale of H_L tells
+        functional = rank(functional_matvec, guess.functional, largest)
+    return HessianTriple(functional, outer, loss)
 
 
 def _where_jax_computes(matrix):

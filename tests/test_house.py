@@ -29,10 +29,10 @@ def name_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported(source):
-    """Return the names of the modules that a source imports, wherever in it."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
+def imported(source, at_once=False):
+    """Return the names of the modules that a source imports: wherever in it, or only outside of functions."""
+    names, tree = set(), ast.parse(source)
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -104,14 +104,17 @@ def test_nothing_imports_in_a_circle():
 
 
 def loaded(name):
-    """Return all modules, ours and others', that importing a module of ours imports, as far as its source shows."""
+    """Return all modules, ours and others', that importing a module of ours imports, as far as its source shows.
+
+    Imports inside of functions are left out: `ranks` has PyTorch find the eigenvalues of large matrices only.
+    """
     names, seen, found = {name_of(path): path for path in FILES}, set(), [name]
     while found:
         module = found.pop()
         for parent in (module, module.rpartition(".")[0]):
             if parent and parent not in seen:
                 seen.add(parent)
-                found += imported(names[parent].read_text()) if parent in names else []
+                found += imported(names[parent].read_text(), at_once=True) if parent in names else []
     return seen
 
 

@@ -56,3 +56,13 @@ def test_refusals(model):
         operators(SUM, nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1)), BATCHES)
     with pytest.raises(ValueError, match="batches is empty"):
         operators(SUM, model, [])
+
+
+@pytest.mark.parametrize("kind", [nn.MSELoss, nn.HuberLoss])
+def test_means_and_losses_with_pieces(kind, model):
+    """A mean over all numbers is the sum divided by their count. (`torch.func.grad` fails for these.)"""
+    p, count = sum(parameter.numel() for parameter in model.parameters()), BATCHES[0][1].size
+    means, whole = (operators(kind(reduction=how), model, BATCHES[:1]) for how in ("mean", "sum"))
+    for mean, total in zip(means, whole, strict=True):
+        assert_allclose(count * mean(np.eye(p)), total(np.eye(p)), atol=1e-13)
+    assert abs(whole.functional(np.eye(p))).max() > 0.01
