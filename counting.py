@@ -60,10 +60,40 @@ def count(spectrum, rtol, multiplicities=None):
     return NumericalRank(rank, float(sizes[counted - 1] / rest), threshold, spectrum)
 
 
+class CosineProbes(NamedTuple):
+    """Some columns of an orthonormal matrix Psi (p, p): of a cosine transform with random signs.
+
+    Psi_tj = z_t c_j cos(pi (2 t + 1) nu_j / 2 p),    c_j = sqrt(2 / p), or sqrt(1 / p) for nu_j = 0
+    """
+
+    signs: np.ndarray  # z (p,), -1.0 or 1.0
+    frequencies: np.ndarray  # nu (N,), different numbers from 0 to p - 1
+
+
+def cosine_probes(p, size):
+    """Return CosineProbes, the same for the same numbers."""
+    generator = np.random.default_rng(0)
+    return CosineProbes(generator.choice([-1.0, 1.0], p), generator.permutation(p)[:size])
+
+
+def probe_columns(psi):
+    """Return the columns of Psi as rows (N, p)."""
+    p = len(psi.signs)
+    table = np.sqrt(2 / p) * np.cos(np.pi / (2 * p) * np.arange(4 * p))  # of all angles, a fraction of the cosines
+    rows = table[psi.frequencies[:, None] * (2 * np.arange(p) + 1) % (4 * p)] * psi.signs
+    rows[psi.frequencies == 0] *= 0.5**0.5
+    return rows
+
+
+def projected(rows, psi):
+    """Return Y Psi (m, N) for rows Y (m, p), by fast transforms."""
+    return scipy.fft.dct(np.asarray(rows) * psi.signs, norm="ortho")[:, psi.frequencies]
+
+
 def compressed(matrix, rank):
     """Return a symmetric matrix of rank + 10 rows that has the rank of a larger one, if that is at most so many.
 
-    It is the sketch Psi^T H Psi by `orthonormal` columns. Where it would not be much smaller than H, it is H.
+    It is the sketch Psi^T H Psi by CosineProbes. Where it would not be much smaller than H, it is H.
 
     Args:
         matrix: H (p, p), symmetric.
@@ -72,20 +102,6 @@ def compressed(matrix, rank):
     p, size = len(matrix), rank + 10
     if size > p // 2:
         return matrix
-    signs, chosen = _signs_and_order(p, size)
-    half = scipy.fft.dct(np.asarray(matrix) * signs, norm="ortho")[:, chosen]
-    whole = scipy.fft.dct(half * signs[:, None], axis=0, norm="ortho")[chosen]
+    psi = cosine_probes(p, size)
+    whole = projected(projected(matrix, psi).T, psi)
     return (whole + whole.T) / 2
-
-
-def orthonormal(p, size):
-    """Return Psi (p, size), random columns of an orthonormal matrix: of a cosine transform with random signs."""
-    signs, chosen = _signs_and_order(p, size)
-    unit = np.zeros((size, p))
-    unit[np.arange(size), chosen] = 1.0
-    return (scipy.fft.idct(unit, norm="ortho") * signs).T
-
-
-def _signs_and_order(p, size):
-    generator = np.random.default_rng(0)
-    return generator.choice([-1.0, 1.0], p), generator.permutation(p)[:size]

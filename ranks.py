@@ -6,7 +6,7 @@ import numpy as np
 
 import checks
 import losses
-from counting import CLIFF, compressed, count, default_rtol, orthonormal
+from counting import CLIFF, compressed, cosine_probes, count, default_rtol
 from grades import factor_rank, graded, has_cliff
 from hessians import HessianTriple, WithPenalty, check_memory
 from matvecs import num_params
@@ -70,9 +70,10 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     checks.float64(matrix=matrix)
     if np.ndim(matrix) != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise ValueError(f"the matrix must be square, (p, p), got shape {np.shape(matrix)}")
-    checks.finite(matrix=matrix)
     host = np.asarray(matrix)
     size = max(host.max(), -host.min())
+    if not np.isfinite(size):
+        checks.finite(matrix=matrix)
     # In strips, since the whole difference would be one more matrix.
     asymmetry = max((host[i : i + 256] - host[:, i : i + 256].T).max() for i in range(0, len(host), 256))
     if asymmetry > 1e-8 * max(size, scale):
@@ -150,7 +151,7 @@ def dense_ranks(
     def of_twin():
         size = max(found.functional.rank, found.loss.rank) + 10
         if not penalty and size <= p // 2 and losses.has_root(pair.other.loss):  # so many products are enough
-            return counted(sums(pair.other, psi=orthonormal(p, size)))
+            return counted(sums(pair.other, psi=cosine_probes(p, size)))
         three, added = sums(pair.other), sums(of_penalty.other).total if penalty else None
         if penalty:  # of the same size, since a small factor of the penalty hides digits as small weights do
             added = added * (abs(three.total).max() / (abs(added).max() or 1.0))

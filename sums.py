@@ -9,6 +9,7 @@ import numpy as np
 import checks
 import losses
 import premises
+from counting import probe_columns, projected
 from matvecs import factor_terms, functional_terms, loss_image, loss_terms, outer_terms
 
 _EQUAL = 1e-9  # relative; a product of p terms of the largest size keeps more digits, and a wrong derivative fewer
@@ -31,8 +32,8 @@ def sums(problem, checked=None, psi=None):
     Args:
         problem: `problem.Problem`.
         checked: the same problem with the functions that the user gave, whose derivatives are checked against H_L.
-        psi: Psi (p, N) with orthonormal columns. Where H_o has a factor, H_f and H_L are then Psi^T H Psi (N, N), from
-            N products instead of p, and the factor is whole.
+        psi: `counting.CosineProbes`. Where H_o has a factor, H_f and H_L are then Psi^T H Psi (N, N), from N products
+            instead of p, and the factor is whole.
 
     Raises:
         ValueError: as in `premises.check_derivatives`.
@@ -40,16 +41,18 @@ def sums(problem, checked=None, psi=None):
     functional = outer = factor = None
     has_root, is_sum = losses.has_root(problem.loss), True
     psi = psi if has_root else None
+    columns = None if psi is None else probe_columns(psi)
+    project = (lambda rows: rows) if psi is None else (lambda rows: projected(rows, psi))
     for number, batch in enumerate(problem.batches):
         setting = *problem[:3], *batch
-        new = functional_terms(*setting, None if psi is None else psi.T)
+        new = functional_terms(*setting, columns)
         theirs = checked and (*checked[:3], *checked.batches[number])
         vectors = _checked(setting, theirs) if checked else []  # first, since it names causes that later errors do not
         half = np.asarray(factor_terms(*setting)).T if has_root else outer_terms(*setting)
         for v, image in vectors:
             of_outer = half.T @ (half @ v) if has_root else half @ v
             is_sum = is_sum and agree(image, new @ v, of_outer)
-        functional = _add(functional, new if psi is None else new @ psi)
+        functional = _add(functional, project(new))
         if has_root:
             factor = _stacked(factor, half)
         else:
@@ -59,7 +62,7 @@ def sums(problem, checked=None, psi=None):
     if not is_sum:
         total = problem.scale * sum(loss_terms(*problem[:3], *batch) for batch in problem.batches)
     elif has_root:
-        total = functional + gram(factor if psi is None else factor @ psi)
+        total = functional + gram(project(factor))
     else:
         total = functional + outer
     return Sums(functional, outer, total, factor)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-import hessians
+import premises
 from linear_networks.data_factor import certain_rank, data_factor, most_directions, singular_inputs
-from matrix_free import loss_operator
+from matvecs import loss_image, num_params
+from problem import pose
 
 
 def sufficient_samples(loss, apply_fn, params, batches):
@@ -47,7 +48,9 @@ def sufficient_samples(loss, apply_fn, params, batches):
         >>> bool(np.allclose(inputs.T @ inputs, X.T @ X)), bool(np.allclose(inputs.T @ targets, X.T @ Y))
         (True, True)
     """
-    products = [loss_operator(loss, apply_fn, params, batches)]
+    whole = pose(loss, apply_fn, params, batches)
+    for batch in whole.batches:
+        premises.check_derivatives(*whole[:3], *batch, lambda v, batch=batch: loss_image(*whole[:3], *batch, v))
     factor = data_factor(batches)
     norms, P, S, Vt = singular_inputs(factor)
     r = certain_rank(factor, S, batches)
@@ -64,9 +67,12 @@ def sufficient_samples(loss, apply_fn, params, batches):
         )
     )
     compressed = np.ldexp(inputs, factor.units), np.ldexp(targets, factor.target_units)
-    products.append(loss_operator(loss, apply_fn, params, [compressed]))
-    vector = np.random.default_rng(0).normal(size=(1, hessians.num_params(params)))
-    before, after = (np.asarray(product(vector)) for product in products)
+    few = pose(loss, apply_fn, params, [compressed])
+    vector = np.random.default_rng(0).normal(size=num_params(params))
+    before, after = (
+        sum(np.asarray(loss_image(*problem[:3], *batch, vector)) for batch in problem.batches)
+        for problem in (whole, few)
+    )
     difference, largest = abs(before - after).max(), abs(before).max()
     if difference > 1e-8 * largest:
         raise ValueError(
