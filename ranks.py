@@ -74,8 +74,9 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
     size = max(host.max(), -host.min())
     if not np.isfinite(size):
         checks.finite(matrix=matrix)
-    # In strips, since the whole difference would be one more matrix.
-    asymmetry = max((host[i : i + 256] - host[:, i : i + 256].T).max() for i in range(0, len(host), 256))
+    # In strips of one half, since the whole difference would be one more matrix.
+    strips = (host[i : i + 256, i:] - host[i:, i : i + 256].T for i in range(0, len(host), 256))
+    asymmetry = max(max(strip.max(), -strip.min()) for strip in strips)
     if asymmetry > 1e-8 * max(size, scale):
         raise NotSymmetricError(
             f"the matrix must be symmetric, but entries differ from those of its transpose by {asymmetry:.1e} "
@@ -151,7 +152,8 @@ def dense_ranks(
     def of_twin():
         size = max(found.functional.rank, found.loss.rank) + 10
         if not penalty and size <= p // 2 and losses.has_root(pair.other.loss):  # so many products are enough
-            return counted(sums(pair.other, psi=cosine_probes(p, size)))
+            three, few = sums(pair.other, psi=cosine_probes(p, size)), slice(found.functional.rank + 10)
+            return counted(three._replace(functional=three.functional[few, few]))
         three, added = sums(pair.other), sums(of_penalty.other).total if penalty else None
         if penalty:  # of the same size, since a small factor of the penalty hides digits as small weights do
             added = added * (abs(three.total).max() / (abs(added).max() or 1.0))

@@ -3,7 +3,7 @@
 Each measurement is a fresh process, so that compile time counts and the peak memory is its own. The clock starts after
 the imports and the making of data and weights. The ways take turns, and the table has the median of the repeats.
 
-    python -m benchmarks.experiments.side_by_side [--dataset gaussian] [--small] [--sizes 0 1]
+    python -m benchmarks.experiments.side_by_side [--dataset gaussian] [--small] [--sizes 0 1] [--ways dense curvlinops]
 """
 
 import argparse
@@ -11,6 +11,7 @@ import importlib.util
 import statistics
 
 _ALL = ["original", "curvlinops", "dense", "matrix-free", "from PyTorch", "in PyTorch", "structure", "signs"]
+_LARGE = ["matrix-free H_L", "structure H_L"]
 SIZES = [  # dim, hidden widths, samples, repeats, ways
     (25, [5, 10], 50, 3, _ALL),
     (64, [28, 28], 50, 3, _ALL),
@@ -23,26 +24,26 @@ SMALL = [(9, [3], 20, 1, _ALL)]
 CLASSES, BATCH = 10, 10
 
 
-def main():
-    """Print the table."""
+def main(arguments=None):
+    """Print the table, for these arguments or those of the command line."""
     # These are imported here because the processes that measure import this file too, and none needs all of them.
     import jax
     import numpy as np
 
     from architectures import fully_connected
     from benchmarks.experiments.original import original_ranks
-    from benchmarks.experiments.torch_ways import multiplied_ranks, translated_ranks
+    from benchmarks.experiments.torch_ways import matrix_ranks, multiplied_ranks, probe_ranks, translated_ranks
     from closed_forms import linear_ranks
     from data import get_dataset
     from experiments.cost import measure
-    from experiments.ways import by_matrices, by_probes, by_probes_loss, by_signs, by_structure, by_structure_loss
+    from experiments.ways import by_probes_loss, by_signs, by_structure, by_structure_loss
     from hessians import num_params
     from initializers import get_init, random_key
 
     functions = {
         "original": original_ranks,
-        "dense": by_matrices,
-        "matrix-free": by_probes,
+        "dense": matrix_ranks,
+        "matrix-free": probe_ranks,
         "matrix-free H_L": by_probes_loss,
         "structure": by_structure,
         "structure H_L": by_structure_loss,
@@ -60,13 +61,14 @@ def main():
     parser.add_argument("--dataset", default="gaussian")
     parser.add_argument("--small", action="store_true", help="one small network, one run of each way")
     parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)), help="which, counted from 0")
-    options = parser.parse_args()
+    parser.add_argument("--ways", nargs="*", default=_ALL + _LARGE, help="which of them, all by default")
+    options = parser.parse_args(arguments)
     jax.config.update("jax_enable_x64", True)
     print(
         f"{'p':>8} {'way':<16}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'of it work':>11}  ranks (H_f, H_o, H_L), gaps"
     )
     for dim, widths, samples, repeats, names in SMALL if options.small else [SIZES[size] for size in options.sizes]:
-        ways = [name for name in names if name in functions]
+        ways = [name for name in names if name in functions and name in options.ways]
         data = get_dataset(options.dataset, samples, 0, dim, CLASSES)
         rows = range(0, samples, BATCH)
         batches = [(data.x_train[i : i + BATCH], data.y_train[i : i + BATCH]) for i in rows]

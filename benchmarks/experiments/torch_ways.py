@@ -1,4 +1,7 @@
-"""The three ranks of a linear network that comes as a PyTorch model: translated into JAX, and multiplied by PyTorch."""
+"""The ways to the three ranks of a linear network that use PyTorch, whose import is then not measured.
+
+A model is translated into JAX, or multiplied by PyTorch itself. And matrices have their eigenvalues from PyTorch.
+"""
 
 import jax
 import torch
@@ -6,11 +9,21 @@ import torch
 from adapters.torch_models import from_torch
 from adapters.torch_operators import operators
 from closed_forms import linear_ranks
-from experiments.ways import network_of
+from experiments.ways import by_matrices, by_probes, network_of
 from hessians import HessianTriple, num_params
 from linear_networks import sufficient_samples
 from losses import squared
 from matrix_free import sketched_rank, sketched_ranks
+
+
+def matrix_ranks(params, batches):
+    """Return `ways.by_matrices`, where large matrices and sketches have their eigenvalues from PyTorch."""
+    return by_matrices(params, batches)
+
+
+def probe_ranks(params, batches):
+    """Return `ways.by_probes`, likewise."""
+    return by_probes(params, batches)
 
 
 def translated_ranks(params, batches):
