@@ -15,7 +15,8 @@ CALLED = {
     "figures.closed_form_curves", "figures.feature_maps", "figures.network_drawings", "figures.orders",
     "figures.tables", "hessians", "initializers", "linear_networks.eigenvalues", "linear_networks.fewer_samples",
     "linear_networks.powers_of_two", "linear_networks.second_moments", "linear_networks.signs", "losses",
-    "matrix_free.operators", "matrix_free.probed_ranks", "networks.attention_heads", "networks.convolutions",
+    "matrix_free.densities", "matrix_free.extremes", "matrix_free.operators", "matrix_free.probed_ranks",
+    "matrix_free.traces", "networks.attention_heads", "networks.convolutions",
     "networks.perceptrons", "networks.residual_branches", "networks.weight_tying", "ranks",
 }  # fmt: skip
 

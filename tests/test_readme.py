@@ -12,8 +12,11 @@ import urllib.request
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from closed_forms import linear_ranks
+from hessians import loss_hessian
+from losses import get_loss, of_params
 from tests.conftest import ROOT
 from tests.notebooks.headless import README, line_and_environment, typed
 from tests.test_data import write_mnist
@@ -27,6 +30,7 @@ NOT_RUN = {
     "python -m benchmarks.exact.exact_ranks": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.exact.smooth_networks": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.ranks.graded": "`make benchmark SMALL=yes` runs it",
+    "python -m benchmarks.matrix_free.spectra_compared": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.linear_networks.judged_signs": "`make benchmark SMALL=yes` runs it",
     "pip install .": "tests/test_packaging.py runs it, with the options that make it work without a connection",
     "pip install '.[flax,equinox]'": "requirements.txt installs the two libraries, in the versions that it pins",
@@ -38,9 +42,9 @@ NOT_RUN = {
 
 
 def examples():
-    """Return the two Python examples of the README."""
-    first, own = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    return first, own
+    """Return the three Python examples of the README."""
+    first, own, spectra = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    return first, own, spectra
 
 
 def commands():
@@ -67,18 +71,36 @@ def test_the_example(capsys):
     assert capsys.readouterr().out.split() == examples()[0].rsplit("#", 1)[1].split() == ["175", "175"]
 
 
-def test_the_example_of_a_network_of_ones_own(capsys):
-    """A linear network 4-2-3, whose layers have the ranks 4 * 2 and 2 * 2 under the softmax of three outputs."""
+def of_ones_own():
+    """Return the names in the examples of a network of one's own: a linear network 4-2-3."""
     rng = np.random.default_rng(0)
     names = {"network": lambda w, x: x @ w["first"] @ w["last"], "inputs": rng.normal(size=(9, 4))}
     names |= {"params": {"first": rng.normal(size=(4, 2)), "last": rng.normal(size=(2, 3))}}
-    exec(examples()[1], names | {"labels": rng.integers(0, 3, size=9)})
+    return names | {"labels": rng.integers(0, 3, size=9)}
+
+
+def test_the_example_of_a_network_of_ones_own(capsys):
+    """Its layers have the ranks 4 * 2 and 2 * 2 under the softmax of three outputs."""
+    exec(examples()[1], of_ones_own())
     *ranks, _, _, first, last = capsys.readouterr().out.splitlines()
     assert [int(line.split()[2]) for line in ranks] == list(linear_ranks(4, 3, [2], "nll"))
     assert [line.split()[:5] for line in (first, last)] == [
         ["first", "8", "0", "8", "8"],
         ["last", "6", "0", "4", "4"],
     ]
+
+
+def test_the_example_of_a_spectrum(capsys):
+    names = of_ones_own()
+    exec(examples()[2], names)
+    exact = np.linalg.eigvalsh(
+        loss_hessian(of_params(get_loss("nll"), names["network"]), names["params"], *data(names))
+    )
+    assert_allclose(names["found"].top.values, exact[:-3:-1], atol=1e-9)
+    assert_allclose(names["found"].bottom.values, exact[:2], atol=1e-9)
+    assert names["negative"].low <= (exact < -1e-3).sum() <= names["negative"].high
+    assert_allclose(names["total"], 3 * [exact.sum()], atol=1e-9)  # exact, with so few parameters
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def rows(text):

@@ -1,0 +1,166 @@
+"""Approximate eigenvectors at both ends of a spectrum, by the block Krylov-Schur method, which restarts Lanczos.
+
+The rows of Q (j, p) are orthonormal, and T = Q H Q^T. The eigenvalues of T are the *Ritz values*, and s^T Q is the
+*Ritz vector* of an eigenvector s. Every step multiplies b vectors X (b, p), the newest rows of Q. What their products
+have outside the span of Q is the next X:
+
+    H Q^T = Q^T T + X^T E,    E = the last b rows of the identity,    so |H v - theta v| = |X^T E s| for v = Q^T s
+
+A full basis is replaced by its outermost Ritz vectors, for which the same equation holds. The method is that of
+Stewart (2001), in blocks as in Zhou and Saad (2008). With b = 1 it is mathematically ARPACK's.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_EVERY = 8  # steps between two looks at the Ritz values, so that these take less time than the products
+
+_LOOSE = 1e-3  # residual, relative to |H|, at which the search for missed eigenvalues ends
+
+_COLUMNS = 2**16  # of Q at a time, so that a change of basis takes no memory for a second one
+
+
+class Krylov(NamedTuple):
+    """A basis and what is known of H on it."""
+
+    rows: np.ndarray  # (capacity, p); the first j, Q, are in use
+    matrix: np.ndarray  # T (j, j)
+    rest: np.ndarray  # X (b, p), not normalized
+    left: int  # how many products may still be made
+    scale: float = 0.0  # the largest |Ritz value| so far, an estimate of |H| from below
+
+
+class Ends(NamedTuple):
+    """How many eigenvalues at either end of a spectrum, or of a list in increasing order."""
+
+    low: int
+    high: int
+
+    def of(self, size):
+        """Return the indices of both ends in a list of this size."""
+        return np.r_[: self.low, size - self.high : size]
+
+
+def outermost(multiply, start, ends, rtol, capacity, products, generator):
+    """Return approximate eigenvectors of the smallest and the largest eigenvalues of H.
+
+    Lanczos sees one copy of a repeated eigenvalue, or b with blocks of b vectors, unless rounding helps. So after the
+    method has converged, it begins again at random vectors orthogonal to all that was found. If a Ritz value there
+    lies beyond the last one found at its end, something was missed, and the method goes on.
+
+    Args:
+        multiply: V (b, p) -> V H (b, p), as a NumPy array.
+        start: (b, p), random.
+        ends: Ends, the number of eigenvalues wanted.
+        rtol: residual at which a Ritz vector has converged, relative to the largest |Ritz value|.
+        capacity: number of rows of Q at most, at least sum(ends) + 2 b.
+        products: how many products to make at most, at least sum(ends) + b.
+        generator: NumPy's, for more random vectors.
+
+    Returns:
+        (sum(ends), p), orthonormal rows in increasing order of their Ritz values, and the largest |Ritz value|.
+    """
+    krylov = Krylov(np.empty((capacity, start.shape[1])), np.zeros((0, 0)), start, products)
+    while True:
+        krylov = _converged(multiply, krylov, ends, rtol, generator)
+        if krylov.left < len(start):
+            return krylov.rows[: sum(ends)], krylov.scale
+        krylov, missed = _missed(multiply, krylov, ends, rtol, generator)
+        if not missed:
+            return krylov.rows[: sum(ends)], krylov.scale
+
+
+def _converged(multiply, krylov, ends, rtol, generator):
+    """Return a basis of the Ritz vectors wanted: they have converged, or no products are left."""
+    block, capacity, wanted = len(krylov.rest), len(krylov.rows), sum(ends)
+    while True:
+        krylov = _grown(multiply, krylov, generator)
+        values, vectors, errors = _ritz(krylov, 0)
+        krylov, size = krylov._replace(scale=max(krylov.scale, abs(values).max())), len(values)
+        if size < wanted:
+            continue
+        converged = errors[ends.of(size)].max() <= rtol * krylov.scale
+        if krylov.left < block or (size >= wanted + block and converged):
+            return _rotated(krylov, values, vectors, ends)
+        if size + block > capacity:
+            # More than those wanted are kept, which speeds up the convergence of these.
+            more = min((capacity - wanted) // 2, capacity - block - wanted)
+            low = more * ends.low // wanted
+            krylov = _rotated(krylov, values, vectors, Ends(ends.low + low, ends.high + more - low))
+
+
+def _missed(multiply, krylov, ends, rtol, generator):
+    """Return a larger basis, and whether H has an eigenvalue beyond the last at either end that is not in the basis.
+
+    By the min-max principle a Ritz value of the complement beyond the last proves it.
+    """
+    block, p = krylov.rest.shape
+    found, scale = np.diag(krylov.matrix), krylov.scale
+    low = found[ends.low - 1] if ends.low else -np.inf
+    high = found[ends.low] if ends.high else np.inf
+    krylov = krylov._replace(rest=generator.standard_normal((block, p)))
+    while True:
+        krylov = _grown(multiply, krylov, generator)
+        values, _, errors = _ritz(krylov, sum(ends))
+        if values[0] < low - rtol * scale or values[-1] > high + rtol * scale:
+            return krylov, True
+        full = len(krylov.matrix) + block > len(krylov.rows)
+        resolved = errors[Ends(min(ends.low, 1), min(ends.high, 1)).of(len(values))].max() <= _LOOSE * scale
+        if resolved or full or krylov.left < block:
+            return krylov, False
+
+
+def _grown(multiply, krylov, generator):
+    """Return the basis after some more steps, at least one unless it is full or no products are left."""
+    rows, T, X, left, _ = krylov
+    block = len(X)
+    for _ in range(-(-_EVERY // block)):
+        old, new = len(T), len(T) + block
+        if new > len(rows) or left < block:
+            break
+        rows[old:new] = orthonormal(X, rows[:old], generator)
+        images = multiply(rows[old:new])
+        left -= block
+        C = images @ rows[:new].T
+        T = np.block([[T, C[:, :old].T], [C[:, :old], (C[:, old:] + C[:, old:].T) / 2]])
+        X = images - C @ rows[:new]
+        X -= (X @ rows[:new].T) @ rows[:new]
+    return krylov._replace(matrix=T, rest=X, left=left)
+
+
+def _ritz(krylov, first):
+    """Return the Ritz values, their vectors in the basis and their residual norms, for the rows of Q from `first`."""
+    values, vectors = np.linalg.eigh(krylov.matrix[first:, first:])
+    block = len(krylov.rest)
+    errors = np.linalg.norm(np.linalg.qr(krylov.rest.T, mode="r") @ vectors[-block:], axis=0)
+    return values, vectors, errors
+
+
+def _rotated(krylov, values, vectors, ends):
+    """Return the basis of the Ritz vectors at both ends."""
+    indices, size, kept = ends.of(len(values)), len(values), sum(ends)
+    chosen = np.ascontiguousarray(vectors[:, indices].T)
+    for begin in range(0, krylov.rows.shape[1], _COLUMNS):
+        columns = slice(begin, begin + _COLUMNS)
+        krylov.rows[:kept, columns] = chosen @ krylov.rows[:size, columns]
+    return krylov._replace(matrix=np.diag(values[indices]))
+
+
+def orthonormal(X, Q, generator):
+    """Return the rows of X made orthonormal, and orthogonal to those of Q. Random rows replace dependent ones."""
+    X = np.array(X)
+    for i in range(len(X)):
+        norm = np.linalg.norm(X[i])
+        while True:
+            x = X[i] / norm if norm > 0 else generator.standard_normal(X.shape[1])
+            x /= np.linalg.norm(x)
+            x -= (Q @ x) @ Q
+            x -= (X[:i] @ x) @ X[:i]
+            kept = np.linalg.norm(x)
+            # What is left after a large part was taken away still has errors of rounding, relative to that part.
+            X[i], norm = x, kept if kept > 1e-12 else 0.0
+            if kept > 0.7:
+                X[i] /= kept
+                break
+    return X
