@@ -93,9 +93,8 @@ def test_the_example_of_a_network_of_ones_own(capsys):
 def test_the_example_of_a_spectrum(capsys):
     names = of_ones_own()
     exec(examples()[2], names)
-    exact = np.linalg.eigvalsh(
-        loss_hessian(of_params(get_loss("nll"), names["network"]), names["params"], *data(names))
-    )
+    loss = of_params(get_loss("nll"), names["network"])
+    exact = np.linalg.eigvalsh(loss_hessian(loss, names["params"], names["inputs"], names["labels"]))
     assert_allclose(names["found"].top.values, exact[:-3:-1], atol=1e-9)
     assert_allclose(names["found"].bottom.values, exact[:2], atol=1e-9)
     assert names["negative"].low <= (exact < -1e-3).sum() <= names["negative"].high
