@@ -7,7 +7,11 @@ import numpy as np
 import checks
 from ranks import NotSymmetricError
 
-BLOCK = 64  # vectors at a time, unless memory is short
+BLOCK = 64  # vectors at a time, unless they are long
+
+_LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`)
+
+_NUMBERS = 16_000_000  # in a block of them
 
 
 def checked(operator, p, bar=None):
@@ -61,8 +65,9 @@ def check_symmetric(vectors, images):
 
 
 def rows_at_once(p):
-    """Return how many vectors a block may have: 64, or fewer if eight such blocks would not fit in memory."""
-    return int(np.clip(checks.free_memory() // (8 * 8 * p), 1, min(BLOCK, p)))
+    """Return how many vectors a block may have: 64, or fewer if they are long or 8 blocks would not fit in memory."""
+    most = BLOCK if p <= _LONG else np.clip(_NUMBERS // p, 2, _FEW)
+    return int(np.clip(checks.free_memory() // (8 * 8 * p), 1, min(most, p)))
 
 
 def identity_images(multiply, p):

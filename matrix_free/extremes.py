@@ -13,7 +13,7 @@ _SMALL = 400  # up to so many rows, or 8 k, the matrix is formed
 
 _ENDS = {"both": (1, 1), "top": (0, 1), "bottom": (1, 0)}
 
-_CAPACITY = 80  # vectors in the basis, or 4 k if that is more; with 160 there are as many products
+_CAPACITY = 64  # vectors in the basis, or 4 k if that is more; with 160 there are a tenth fewer products
 
 
 class Eigenpairs(NamedTuple):
@@ -36,7 +36,7 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     """Return the k largest and the k most negative eigenvalues of a symmetric matrix H, with their eigenvectors.
 
     Up to p = 400, or 8 k, H is formed from p products. Beyond, the method is a restarted Lanczos method
-    (`krylov_bases`), at p max(80, 4 k) numbers. For k = 10 and H_L or H_f of a small network it takes 170 to 310
+    (`krylov_bases`), at p max(64, 4 k) numbers. For k = 10 and H_L or H_f of a small network it takes 170 to 310
     products. The smallest eigenvalues of H_o are zeros among many small ones, and take thousands: ask for its top.
 
     A residual norm bounds an error: H has an eigenvalue within |H v - theta v| of theta (Parlett, The Symmetric

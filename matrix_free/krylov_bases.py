@@ -28,6 +28,7 @@ class Krylov(NamedTuple):
     matrix: np.ndarray  # T (j, j)
     rest: np.ndarray  # X (b, p), not normalized
     left: int  # how many products may still be made
+    first: int = 0  # the products of X have components on the rows of Q from this one on
     scale: float = 0.0  # the largest |Ritz value| so far, an estimate of |H| from below
 
 
@@ -99,7 +100,7 @@ def _missed(multiply, krylov, ends, rtol, generator):
     found, scale = np.diag(krylov.matrix), krylov.scale
     low = found[ends.low - 1] if ends.low else -np.inf
     high = found[ends.low] if ends.high else np.inf
-    krylov = krylov._replace(rest=generator.standard_normal((block, p)))
+    krylov = krylov._replace(rest=generator.standard_normal((block, p)), first=0)
     while True:
         krylov = _grown(multiply, krylov, generator)
         values, _, errors = _ritz(krylov, sum(ends))
@@ -112,8 +113,12 @@ def _missed(multiply, krylov, ends, rtol, generator):
 
 
 def _grown(multiply, krylov, generator):
-    """Return the basis after some more steps, at least one unless it is full or no products are left."""
-    rows, T, X, left, _ = krylov
+    """Return the basis after some more steps, at least one unless it is full or no products are left.
+
+    By Lanczos' recurrence the products of a block have components on itself and on the block before it only, but for
+    rounding, which `orthonormal` takes away. After a restart they have components on the whole basis.
+    """
+    rows, T, X, left, first, _ = krylov
     block = len(X)
     for _ in range(-(-_EVERY // block)):
         old, new = len(T), len(T) + block
@@ -122,11 +127,12 @@ def _grown(multiply, krylov, generator):
         rows[old:new] = orthonormal(X, rows[:old], generator)
         images = multiply(rows[old:new])
         left -= block
-        C = images @ rows[:new].T
+        C = np.zeros((block, new))
+        C[:, first:] = images @ rows[first:new].T
         T = np.block([[T, C[:, :old].T], [C[:, :old], (C[:, old:] + C[:, old:].T) / 2]])
-        X = images - C @ rows[:new]
-        X -= (X @ rows[:new].T) @ rows[:new]
-    return krylov._replace(matrix=T, rest=X, left=left)
+        X = images - C[:, first:] @ rows[first:new]
+        first = old
+    return krylov._replace(matrix=T, rest=X, left=left, first=first)
 
 
 def _ritz(krylov, first):
@@ -144,7 +150,7 @@ def _rotated(krylov, values, vectors, ends):
     for begin in range(0, krylov.rows.shape[1], _COLUMNS):
         columns = slice(begin, begin + _COLUMNS)
         krylov.rows[:kept, columns] = chosen @ krylov.rows[:size, columns]
-    return krylov._replace(matrix=np.diag(values[indices]))
+    return krylov._replace(matrix=np.diag(values[indices]), first=0)
 
 
 def orthonormal(X, Q, generator):

@@ -169,7 +169,8 @@ def operator(product, problem):
             images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
         if product is factor_matvec:
             return scale**0.5 * jnp.concatenate(images, axis=1)
-        return scale * sum(images)
+        total = functools.reduce(jnp.add, images)
+        return total if scale == 1.0 else scale * total
 
     return multiply
 
@@ -188,4 +189,5 @@ def _prepared(product, loss, apply_fn, params, inputs, targets):
 
 @jax.jit
 def _few(one, vectors):
-    return one(vectors[0])[None] if len(vectors) == 1 else jax.vmap(one)(vectors)
+    # On a CPU one by one is the faster way, twice as fast at p = 1e6.
+    return jax.lax.map(one, vectors) if jax.default_backend() == "cpu" else jax.vmap(one)(vectors)
