@@ -6,6 +6,7 @@ The `_table` functions, `rank_list` and `summary` turn results into text, and `t
 """
 
 from figures.closed_form_curves import plot_closed_forms, plot_growth
+from figures.densities import plot_counts, plot_densities, plot_distances, plot_layer_densities, plot_sharpness
 from figures.diagrams import draw_loop, draw_pieces
 from figures.distributions import plot_shape, plot_truncation
 from figures.feature_maps import draw_convolution
@@ -53,13 +54,18 @@ __all__ = [
     "plot_blocks",
     "plot_closed_forms",
     "plot_costs",
+    "plot_counts",
+    "plot_densities",
+    "plot_distances",
     "plot_exact_spectrum",
     "plot_growth",
     "plot_judgement",
+    "plot_layer_densities",
     "plot_layers",
     "plot_negatives",
     "plot_reduction",
     "plot_shape",
+    "plot_sharpness",
     "plot_spectra",
     "plot_spectrum",
     "plot_sweep",
