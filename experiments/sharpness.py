@@ -62,7 +62,7 @@ def sharpness_along(loss, apply_fn, params, batches, rate, steps, count=20, bar=
     tops = []
     for step in kept:
         operator = loss_operator(loss, apply_fn, training.params[step], batches)
-        tops.append(extreme_eigenvalues(operator, num_params(params), k=1).top)
+        tops.append(extreme_eigenvalues(operator, num_params(params), k=1, ends="top").top)
         if bar is not None:
             bar.update(1)
     values, errors = (np.array([getattr(top, name)[0] for top in tops]) for name in ("values", "errors"))
