@@ -83,16 +83,17 @@ def vectors_at_once(function, *arguments, largest=_AT_ONCE):
         arguments: what it takes. Only their shapes matter.
         largest: the most vectors to return.
     """
-    return max(1, min(largest, int(_BYTES / _bytes(function, *arguments))))
+    return max(1, min(largest, int(_BYTES / bytes_of_one(function, *arguments))))
 
 
 def samples_at_once(apply_fn, params, inputs):
     """Return how many of the samples can be in one batch, so that the activations of one vector take 250 MB or less."""
     samples = num_samples(inputs)
-    return max(1, min(samples, int(samples * _BYTES / _bytes(apply_fn, params, inputs))))
+    return max(1, min(samples, int(samples * _BYTES / bytes_of_one(apply_fn, params, inputs))))
 
 
-def _bytes(function, *arguments):
+def bytes_of_one(function, *arguments):
+    """Return about how many bytes the activations of one vector take. Arguments as in `vectors_at_once`."""
     return 8 * _COPIES * max(1, _entries(jax.make_jaxpr(function)(*arguments).jaxpr))
 
 

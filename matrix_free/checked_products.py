@@ -9,7 +9,7 @@ from ranks import NotSymmetricError
 
 BLOCK = 64  # vectors at a time, unless they are long
 
-_LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`)
+LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`)
 
 _NUMBERS = 16_000_000  # in a block of them
 
@@ -35,16 +35,25 @@ def checked(operator, p, bar=None):
                 f"the product of a block of vectors {vectors.shape} must be float64 of shape {vectors.shape}, "
                 f"got {dtype} of shape {shape}; each row is a vector"
             )
-        where = jnp if isinstance(images, jax.Array) else np
-        if not where.isfinite(images).all():
-            raise ValueError(
-                "the product of a block of vectors is NaN or infinite; look at the parameters, the data and the loss"
-            )
+        check_finite(images)
         if bar is not None:
             bar.update(len(vectors))
         return images
 
     return multiply
+
+
+def check_finite(*arrays):
+    """Check that products, or numbers made of them, are finite.
+
+    Raises:
+        ValueError: for NaN or infinity.
+    """
+    for array in arrays:
+        if not (jnp if isinstance(array, jax.Array) else np).isfinite(array).all():
+            raise ValueError(
+                "the product of a block of vectors is NaN or infinite; look at the parameters, the data and the loss"
+            )
 
 
 def check_symmetric(vectors, images):
@@ -66,7 +75,7 @@ def check_symmetric(vectors, images):
 
 def rows_at_once(p):
     """Return how many vectors a block may have: 64, or fewer if they are long or 8 blocks would not fit in memory."""
-    most = BLOCK if p <= _LONG else np.clip(_NUMBERS // p, 2, _FEW)
+    most = BLOCK if p <= LONG else np.clip(_NUMBERS // p, 2, _FEW)
     return int(np.clip(checks.free_memory() // (8 * 8 * p), 1, min(most, p)))
 
 

@@ -17,7 +17,8 @@ import scipy.special
 import checks
 from matrix_free.checked_products import checked, generator, rows_at_once
 from matrix_free.estimates import LEVEL, Estimate, from_samples
-from matrix_free.recurrences import tridiagonals
+from matrix_free.operators import traceable
+from matrix_free.recurrences import traced_tridiagonals, tridiagonals
 
 _ROUNDING = 1e-10  # relative to the largest node: how far rounding may move the spectrum that Lanczos' recurrence sees
 
@@ -67,10 +68,14 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     """
     p, probes, steps = checks.integer("p", p), checks.integer("probes", probes), checks.integer("steps", steps)
     multiply, numbers, rows, found = checked(operator, p, bar), generator(key), rows_at_once(p), []
+    product = traceable(operator)
     for begin in range(0, probes, rows):
         start = numbers.standard_normal((min(rows, probes - begin), p))
         start /= np.linalg.norm(start, axis=1, keepdims=True)
-        alpha, beta, sizes = tridiagonals(multiply, start, steps)
+        if product is None:
+            alpha, beta, sizes = tridiagonals(multiply, start, steps)
+        else:
+            alpha, beta, sizes = traced_tridiagonals(product, start, steps, bar and bar.update)
         found += [_quadrature(*row) for row in zip(alpha, beta, sizes, strict=True)]
     nodes, weights, residuals = (np.array(part) for part in zip(*found, strict=True))
     return Density(nodes, weights, p, residuals)

@@ -1,16 +1,21 @@
 """Products with the Hessians: of blocks of vectors, summed over batches, for matrices that do not fit in memory."""
 
+import contextlib
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
 import checks
 import losses
 import premises
+from matrix_free.checked_products import LONG
+from matrix_free.layouts import relaid
 from matrix_free.sketches import BLOCK
 from matvecs import (
+    bytes_of_one,
     factor_matvec,
     functional_matvec,
     loss_matvec,
@@ -56,7 +61,13 @@ def loss_operator(loss, apply_fn, params, batches, reduction="sum", only=None, p
     if penalty is None:
         return multiply
     added = operator(loss_matvec, problem.penalty)
-    return lambda vectors: multiply(vectors) + added(vectors)
+
+    def both(vectors):
+        return multiply(vectors) + added(vectors)
+
+    if hasattr(multiply, "traceable") and hasattr(added, "traceable"):
+        both.traceable = lambda: Partial(_added, traceable(multiply), traceable(added))
+    return both
 
 
 def outer_operator(loss, apply_fn, params, batches, reduction="sum", only=None):
@@ -129,6 +140,8 @@ def restricted(operator, where, p):
         whole[:, where] = vectors
         return np.asarray(operator(whole))[:, where]
 
+    if hasattr(operator, "traceable"):
+        multiply.traceable = lambda: Partial(_cut, traceable(operator), where, jnp.zeros(p))
     return multiply
 
 
@@ -143,7 +156,8 @@ def check_derivatives(problem, own=None):
     for batch, same in zip(problem.batches, own.batches, strict=True):
 
         def product(v, same=same):
-            vectors = np.zeros((min(BLOCK, p), p))  # of the shape that is compiled anyway
+            # A block of the shape that is compiled anyway: many vectors are not multiplied at once if they are long.
+            vectors = np.zeros((min(BLOCK, p) if p <= LONG else 1, p))
             vectors[0] = v
             return operator(loss_matvec, own._replace(batches=[same], scale=1.0))(vectors)[0]
 
@@ -151,20 +165,29 @@ def check_derivatives(problem, own=None):
 
 
 def operator(product, problem):
-    """Return the function V -> V H, or V A^T, for one of the products in `matvecs`."""
+    """Return the function V -> V H, or V A^T, for one of the products in `matvecs`.
+
+    For a symmetric product it has the attribute `traceable`, see `traceable`.
+    """
     loss, apply_fn, params, batches, scale, _ = problem
     most = min(vectors_at_once(apply_fn, params, inputs) for inputs, _ in batches)
+    # What the products keep of the network takes about as much memory as the activations of a vector in each batch.
+    few = _FEW if sum(bytes_of_one(apply_fn, params, inputs) for inputs, _ in batches) < checks.free_memory() / 8 else 0
+    few = few if _one_by_one() else min(few, most)
 
     # A block of many vectors goes through the network at its weights anew, which costs no more than one vector. For
     # a few vectors at a time, as in a Lanczos method, what the products need of it is kept.
     @functools.cache
     def kept():
-        with jax.ensure_compile_time_eval():  # numbers, even if the first call is traced
-            return [_prepared(product, loss, apply_fn, params, *batch) for batch in batches]
+        return [_prepared(product, loss, apply_fn, params, *batch) for batch in batches]
 
     def multiply(vectors):
-        if len(vectors) < min(_FEW, most):
-            images = [_few(one, vectors) for one in kept()]
+        if len(vectors) < few:
+            # Even if the first call is traced, what is kept must be numbers.
+            traced = isinstance(vectors, jax.core.Tracer)
+            with jax.ensure_compile_time_eval() if traced else contextlib.nullcontext():
+                ready = kept()
+            images = [_few(one, vectors) for one in ready]
         else:
             images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
         if product is factor_matvec:
@@ -172,7 +195,35 @@ def operator(product, problem):
         total = functools.reduce(jnp.add, images)
         return total if scale == 1.0 else scale * total
 
+    if product is not factor_matvec and few:
+        multiply.traceable = lambda: Partial(_summed, kept(), scale)
     return multiply
+
+
+def traceable(operator):
+    """Return the product v (p,) -> H v of an operator of this file as a pytree, which compiled functions can take.
+
+    Several steps of a Lanczos method are then one compiled function. None for an operator that was not made here, and
+    for one whose products go through the network anew since they would keep too much of it.
+    """
+    return getattr(operator, "traceable", lambda: None)()
+
+
+def _summed(products, scale, v):
+    return scale * functools.reduce(jnp.add, (product(v) for product in products))
+
+
+def _added(first, second, v):
+    return first(v) + second(v)
+
+
+def _cut(product, where, zeros, v):
+    return product(zeros.at[where].set(v))[where]
+
+
+def _one_by_one():
+    """Return whether vectors go through a network one by one faster than at once: on a CPU, twice as fast at p = 1e6."""
+    return jax.default_backend() == "cpu"
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -184,10 +235,10 @@ def _block(product, loss, apply_fn, most, params, inputs, targets, vectors):
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _prepared(product, loss, apply_fn, params, inputs, targets):
-    return product(loss, apply_fn, params, inputs, targets)
+    one = product(loss, apply_fn, params, inputs, targets)
+    return relaid(one, num_params(params)) if _one_by_one() else one
 
 
 @jax.jit
 def _few(one, vectors):
-    # On a CPU one by one is the faster way, twice as fast at p = 1e6.
-    return jax.lax.map(one, vectors) if jax.default_backend() == "cpu" else jax.vmap(one)(vectors)
+    return jax.lax.map(one, vectors) if _one_by_one() else jax.vmap(one)(vectors)

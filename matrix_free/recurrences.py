@@ -7,14 +7,18 @@ orthogonal again. In floating point numbers T is then that of exact arithmetic f
 are within rounding of those of H (Greenbaum 1989). An eigenvalue of H may appear in T several times.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from matrix_free.checked_products import check_symmetric
+from matrix_free.checked_products import check_finite, check_symmetric
 
 _ROUNDING = 10 * np.finfo(float).eps  # a beta below so much of the largest entry of T is zero
+
+_STEPS = 10  # in one call of a compiled function, between two looks at the progress
 
 
 class Tridiagonals(NamedTuple):
@@ -36,7 +40,6 @@ def tridiagonals(multiply, start, steps):
         steps: number of products with each vector, at least 1. Fewer are made if every beta is zero.
     """
     alpha, beta = np.zeros((2, len(start), steps))
-    sizes, scale = np.full(len(start), steps), np.zeros(len(start))
     current, previous, last = start, 0.0 * start, np.zeros((len(start), 1))
     for j in range(steps):
         images = multiply(current)
@@ -48,12 +51,97 @@ def tridiagonals(multiply, start, steps):
         a, last, following = advance(images, current, previous, last)
         current, previous = following, current
         alpha[:, j], beta[:, j] = np.asarray(a)[:, 0], np.asarray(last)[:, 0]
-        scale = np.maximum(scale, abs(alpha[:, j]) + beta[:, j])
-        ended = (beta[:, j] <= _ROUNDING * scale) & (sizes > j)
-        sizes[ended], beta[ended, j] = j + 1, 0.0
-        if (sizes <= j + 1).all():
+        if _ended(alpha[:, : j + 1], beta[:, : j + 1]).any(axis=1).all():
             break
-    return Tridiagonals(alpha, beta, sizes)
+    return _until_zero(alpha, beta)
+
+
+def traced_tridiagonals(product, start, steps, update=None):
+    """Return the Tridiagonals of unit vectors, by compiled functions that make several steps in one call.
+
+    This saves the time in which every step asks for memory anew, at p = 1e6 as long as a product. On a CPU one vector
+    goes after the other, which takes the least memory. Elsewhere all go at once.
+
+    Args:
+        product: v (p,) -> H v, a pytree, as `operators.traceable` returns.
+        start, steps: as in `tridiagonals`.
+        update: a function of the number of products that were just made.
+    """
+    groups = jnp.asarray(start)[:, None] if jax.default_backend() == "cpu" else jnp.asarray(start)[None]
+    found = [_of_group(product, group, steps, update) for group in groups]
+    return _until_zero(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _of_group(product, group, steps, update):
+    """Return alpha and beta (b, steps) of a few vectors that advance at once."""
+    state = group, jnp.zeros_like(group), jnp.zeros(len(group))
+    alpha, beta = np.zeros((2, len(group), steps))
+    vectors, done = [], 0
+    while done < steps and not _ended(alpha[:, :done], beta[:, :done]).any(axis=1).all():
+        count = 1 if done < 2 else min(_STEPS, steps - done)
+        vectors = [np.array(state[0][0]), *vectors] if done < 2 else []
+        a, b, state = _steps(product, state, count)
+        alpha[:, done : done + count], beta[:, done : done + count] = (np.asarray(part)[:, :count] for part in (a, b))
+        check_finite(a, b)
+        done += count
+        if update is not None:
+            update(count * len(group))
+        if done == 2:
+            second, first = vectors
+            third = np.asarray(state[0][0])
+            (a_1, a_2), (b_1, b_2) = alpha[0, :2], beta[0, :2]
+            check_symmetric(
+                np.stack([first, second]),
+                np.stack([a_1 * first + b_1 * second, b_1 * first + a_2 * second + b_2 * third]),
+            )
+    return alpha, beta
+
+
+@functools.partial(jax.jit, donate_argnums=1)
+def _steps(product, state, count):
+    """Return alpha and beta (b, _STEPS) of up to _STEPS steps and the state after them."""
+
+    def step(j, carry):
+        state, alpha, beta = carry
+        state, a, b = together(functools.partial(_step, product))(state)
+        return state, alpha.at[:, j].set(a), beta.at[:, j].set(b)
+
+    # A product with a block of one vector takes twice the time of one with a vector.
+    together = jax.vmap if len(state[0]) > 1 else _alone
+    zeros = jnp.zeros((len(state[0]), _STEPS))
+    state, alpha, beta = jax.lax.fori_loop(0, count, step, (state, zeros, zeros))
+    return alpha, beta, state
+
+
+def _step(product, state):
+    current, previous, last = state
+    image = product(current)
+    alpha = image @ current
+    rest = image - alpha * current - last * previous
+    beta = jnp.sqrt(rest @ rest)
+    return (rest / jnp.where(beta == 0, 1.0, beta), current, beta), alpha, beta
+
+
+def _alone(function):
+    """Return a function of a block of one, as `jax.vmap` does."""
+
+    def of_block(block):
+        return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], block)))
+
+    return of_block
+
+
+def _ended(alpha, beta):
+    """Return where a beta is zero, to rounding, bool (b, steps)."""
+    return beta <= _ROUNDING * np.maximum.accumulate(abs(alpha) + beta, axis=1)
+
+
+def _until_zero(alpha, beta):
+    """Return the Tridiagonals that end at the first beta that is zero."""
+    ended = _ended(alpha, beta)
+    ended[:, -1] = True
+    sizes = ended.argmax(axis=1) + 1
+    return Tridiagonals(alpha, np.where(_ended(alpha, beta), 0.0, beta), sizes)
 
 
 def _advance(images, current, previous, last):
