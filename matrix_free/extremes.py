@@ -8,6 +8,7 @@ import checks
 from counting import default_rtol
 from matrix_free.checked_products import check_symmetric, checked, generator, identity_images
 from matrix_free.krylov_bases import Ends, outermost
+from matrix_free.operators import traceable
 
 _SMALL = 400  # up to so many rows, or 8 k, the matrix is formed
 
@@ -93,7 +94,10 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     start = numbers.standard_normal((max(block, 2), p))
     check_symmetric(start, _images(host, start, block))
     left = products - len(start) - sum(wanted) - block  # for the residuals at the end
-    vectors, scale = outermost(host, start[:block], wanted, rtol / 4, _capacity(p, k, block), left, numbers)
+    product = traceable(operator) if block == 1 else None
+    vectors, scale = outermost(
+        host, start[:block], wanted, rtol / 4, _capacity(p, k, block), left, numbers, product, bar and bar.update
+    )
     images = _images(host, vectors, block)
     matrix = vectors @ images.T
     values, rotation = np.linalg.eigh((matrix + matrix.T) / 2)
@@ -113,7 +117,8 @@ def _of_matrix(multiply, p, wanted, rtol):
 
 def _extremes(values, vectors, images, wanted, rtol, scale):
     """Return the Extremes of eigenpairs in increasing order, with the products of the vectors, to an H of this size."""
-    residuals = np.linalg.norm(images - values[:, None] * vectors, axis=1)
+    rows = zip(images, values, vectors, strict=True)  # one by one, since all at once would take more memory and time
+    residuals = np.array([np.linalg.norm(image - value * vector) for image, value, vector in rows])
     rounding = default_rtol(vectors.shape[1]) * scale
     pairs = Eigenpairs(values, vectors, residuals + rounding, residuals <= rtol * scale)
     bottom = Eigenpairs(*(part[: wanted.low] for part in pairs))

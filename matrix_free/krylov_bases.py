@@ -10,15 +10,22 @@ A full basis is replaced by its outermost Ritz vectors, for which the same equat
 Stewart (2001), in blocks as in Zhou and Saad (2008). With b = 1 it is mathematically ARPACK's.
 """
 
+import functools
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+
+from matrix_free import compiled_bases
 
 _EVERY = 8  # steps between two looks at the Ritz values, so that these take less time than the products
 
 _LOOSE = 1e-3  # residual, relative to |H|, at which the search for missed eigenvalues ends
 
-_COLUMNS = 2**16  # of Q at a time, so that a change of basis takes no memory for a second one
+_OVERLAP = 1e-8  # of two vectors of the basis at most; half of the digits
+
+_COLUMNS = 2**14  # of Q at a time, so that a change of basis takes no memory for a second one
 
 
 class Krylov(NamedTuple):
@@ -30,6 +37,18 @@ class Krylov(NamedTuple):
     left: int  # how many products may still be made
     first: int = 0  # the products of X have components on the rows of Q from this one on
     scale: float = 0.0  # the largest |Ritz value| so far, an estimate of |H| from below
+    overlaps: np.ndarray | None = None  # Q Q^T - I, as far as it is not zero, see `compiled_bases`
+    again: bool = False
+    strict: bool = False  # whether every new vector is made orthogonal to all, since more than rounding was left out
+
+
+class Ritz(NamedTuple):
+    """What a basis Q (j, p) knows of H. The vectors are the columns of Q^T S."""
+
+    values: np.ndarray  # theta (m,), in increasing order
+    vectors: np.ndarray  # S (j, m)
+    errors: np.ndarray  # |H v - theta v| (m,)
+    rest: np.ndarray  # X (b, p), what the products of the vectors have outside of Q
 
 
 class Ends(NamedTuple):
@@ -43,7 +62,7 @@ class Ends(NamedTuple):
         return np.r_[: self.low, size - self.high : size]
 
 
-def outermost(multiply, start, ends, rtol, capacity, products, generator):
+def outermost(multiply, start, ends, rtol, capacity, products, generator, product=None, update=None):
     """Return approximate eigenvectors of the smallest and the largest eigenvalues of H.
 
     Lanczos sees one copy of a repeated eigenvalue, or b with blocks of b vectors, unless rounding helps. So after the
@@ -58,40 +77,52 @@ def outermost(multiply, start, ends, rtol, capacity, products, generator):
         capacity: number of rows of Q at most, at least sum(ends) + 2 b.
         products: how many products to make at most, at least sum(ends) + b.
         generator: NumPy's, for more random vectors.
+        product: v (p,) -> H v, which takes the place of `multiply` for b = 1, as `compiled_bases` takes it. The rows
+            are then orthonormal to half of the digits.
+        update: a function that is then told the number of products.
 
     Returns:
         (sum(ends), p), orthonormal rows in increasing order of their Ritz values, and the largest |Ritz value|.
     """
-    krylov = Krylov(np.empty((capacity, start.shape[1])), np.zeros((0, 0)), start, products)
+    if product is None:
+        rows, grow = np.empty((capacity, start.shape[1])), functools.partial(_grown, multiply, generator)
+    else:
+        rows = jnp.zeros((capacity, start.shape[1]))
+        grow = functools.partial(compiled_bases.grown, product, generator, _EVERY, min(_OVERLAP, 4e-2 * rtol), update)
+    krylov = Krylov(rows, np.zeros((0, 0)), start, products)
     while True:
-        krylov = _converged(multiply, krylov, ends, rtol, generator)
+        krylov = _converged(grow, krylov, ends, rtol)
         if krylov.left < len(start):
-            return krylov.rows[: sum(ends)], krylov.scale
-        krylov, missed = _missed(multiply, krylov, ends, rtol, generator)
+            return np.array(krylov.rows[: sum(ends)]), krylov.scale
+        krylov, missed = _missed(grow, krylov, ends, rtol, generator)
         if not missed:
-            return krylov.rows[: sum(ends)], krylov.scale
+            return np.array(krylov.rows[: sum(ends)]), krylov.scale
 
 
-def _converged(multiply, krylov, ends, rtol, generator):
+def _converged(grow, krylov, ends, rtol):
     """Return a basis of the Ritz vectors wanted: they have converged, or no products are left."""
     block, capacity, wanted = len(krylov.rest), len(krylov.rows), sum(ends)
     while True:
-        krylov = _grown(multiply, krylov, generator)
-        values, vectors, errors = _ritz(krylov, 0)
-        krylov, size = krylov._replace(scale=max(krylov.scale, abs(values).max())), len(values)
+        krylov = grow(krylov)
+        ritz, size = _ritz(krylov, 0), len(krylov.matrix)
+        krylov = krylov._replace(scale=max(krylov.scale, abs(ritz.values).max()))
         if size < wanted:
             continue
-        converged = errors[ends.of(size)].max() <= rtol * krylov.scale
-        if krylov.left < block or (size >= wanted + block and converged):
-            return _rotated(krylov, values, vectors, ends)
-        if size + block > capacity:
+        full, last = size + block > capacity, krylov.left < block
+        converged = ritz.errors[ends.of(size)].max() <= rtol * krylov.scale
+        if isinstance(krylov.rows, jax.Array) and (converged or full or last):
+            ritz = Ritz(*compiled_bases.exact_ritz(krylov))
+            converged = ritz.errors[ends.of(len(ritz.values))].max() <= rtol * krylov.scale
+        if last or (size >= wanted + block and converged):
+            return _rotated(krylov, ritz, ends)
+        if full:
             # More than those wanted are kept, which speeds up the convergence of these.
             more = min((capacity - wanted) // 2, capacity - block - wanted)
             low = more * ends.low // wanted
-            krylov = _rotated(krylov, values, vectors, Ends(ends.low + low, ends.high + more - low))
+            krylov = _rotated(krylov, ritz, Ends(ends.low + low, ends.high + more - low))
 
 
-def _missed(multiply, krylov, ends, rtol, generator):
+def _missed(grow, krylov, ends, rtol, generator):
     """Return a larger basis, and whether H has an eigenvalue beyond the last at either end that is not in the basis.
 
     By the min-max principle a Ritz value of the complement beyond the last proves it.
@@ -100,10 +131,10 @@ def _missed(multiply, krylov, ends, rtol, generator):
     found, scale = np.diag(krylov.matrix), krylov.scale
     low = found[ends.low - 1] if ends.low else -np.inf
     high = found[ends.low] if ends.high else np.inf
-    krylov = krylov._replace(rest=generator.standard_normal((block, p)), first=0)
+    krylov = krylov._replace(rest=generator.standard_normal((block, p)), first=0, strict=True)
     while True:
-        krylov = _grown(multiply, krylov, generator)
-        values, _, errors = _ritz(krylov, sum(ends))
+        krylov = grow(krylov)
+        values, _, errors, _ = _ritz(krylov, sum(ends))
         if values[0] < low - rtol * scale or values[-1] > high + rtol * scale:
             return krylov, True
         full = len(krylov.matrix) + block > len(krylov.rows)
@@ -112,13 +143,13 @@ def _missed(multiply, krylov, ends, rtol, generator):
             return krylov, False
 
 
-def _grown(multiply, krylov, generator):
+def _grown(multiply, generator, krylov):
     """Return the basis after some more steps, at least one unless it is full or no products are left.
 
     By Lanczos' recurrence the products of a block have components on itself and on the block before it only, but for
     rounding, which `orthonormal` takes away. After a restart they have components on the whole basis.
     """
-    rows, T, X, left, first, _ = krylov
+    rows, T, X, left, first = krylov[:5]
     block = len(X)
     for _ in range(-(-_EVERY // block)):
         old, new = len(T), len(T) + block
@@ -138,19 +169,23 @@ def _grown(multiply, krylov, generator):
 def _ritz(krylov, first):
     """Return the Ritz values, their vectors in the basis and their residual norms, for the rows of Q from `first`."""
     values, vectors = np.linalg.eigh(krylov.matrix[first:, first:])
-    block = len(krylov.rest)
-    errors = np.linalg.norm(np.linalg.qr(krylov.rest.T, mode="r") @ vectors[-block:], axis=0)
-    return values, vectors, errors
+    rest, block = np.asarray(krylov.rest), len(krylov.rest)
+    size = np.linalg.norm(rest)[None, None] if block == 1 else np.linalg.qr(rest.T, mode="r")
+    return Ritz(values, vectors, np.linalg.norm(size @ vectors[-block:], axis=0), krylov.rest)
 
 
-def _rotated(krylov, values, vectors, ends):
+def _rotated(krylov, ritz, ends):
     """Return the basis of the Ritz vectors at both ends."""
-    indices, size, kept = ends.of(len(values)), len(values), sum(ends)
-    chosen = np.ascontiguousarray(vectors[:, indices].T)
-    for begin in range(0, krylov.rows.shape[1], _COLUMNS):
-        columns = slice(begin, begin + _COLUMNS)
-        krylov.rows[:kept, columns] = chosen @ krylov.rows[:size, columns]
-    return krylov._replace(matrix=np.diag(values[indices]), first=0)
+    indices, size, kept = ends.of(len(ritz.values)), len(krylov.matrix), sum(ends)
+    chosen = np.ascontiguousarray(ritz.vectors[:, indices].T)
+    rows = krylov.rows
+    if isinstance(rows, jax.Array):
+        rows = compiled_bases.rotated(rows, chosen, _COLUMNS)
+    else:
+        for begin in range(0, rows.shape[1], _COLUMNS):
+            columns = slice(begin, begin + _COLUMNS)
+            rows[:kept, columns] = chosen @ rows[:size, columns]
+    return krylov._replace(rows=rows, rest=ritz.rest, matrix=np.diag(ritz.values[indices]), first=0, overlaps=None)
 
 
 def orthonormal(X, Q, generator):
