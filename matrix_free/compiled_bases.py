@@ -3,13 +3,13 @@
 A new vector of the basis Q (j, p) is orthogonal to the others but for rounding, which grows from step to step. Half of
 float64's digits are enough (Simon 1984): as long as |q_i^T q_k| <= 1e-8, the Ritz values are those of an orthonormal
 basis to rounding. The products are H Q^T = Q^T R + x e^T, where R (j, j) is symmetric but for the overlaps
-W = Q Q^T - I, and e is the last row of the identity. How large the overlaps of the next row x / |x| are follows from it:
+W = Q Q^T - I, and e is the last row of the identity. So the overlaps w of the next row x / |x| are known:
 
     |x| w = R^T W e + R^T e - W R e - R e + rounding
 
-So the passes over the whole basis that make a vector orthogonal are left out until an overlap may be too large. Then
-two vectors in a row are treated, since the next step uses both. All steps between two looks at the Ritz values are one
-compiled function, and the basis stays on the accelerator.
+A vector is not made orthogonal until one of them may be too large. Then those that have grown are taken away, from two
+vectors in a row, since the next step uses both. All steps between two looks at the Ritz values are one compiled
+function, and the basis stays on the accelerator.
 """
 
 import functools
@@ -27,6 +27,10 @@ _NOISE = _EPS  # of an overlap that was just taken away, and of a product relati
 
 _DEPENDENT = 0.1  # of the squared length of a combination of vectors of the basis, which is 1 but for overlaps
 
+_GROWN = 1e-12  # overlaps beyond this are taken away together with one that is too large (Simon's eps^(3/4))
+
+_MANY = 24  # rows that cost as much one by one as all at once
+
 _LOST = 0.7  # a vector that keeps less of its length beside the basis has lost digits, and goes through again
 
 
@@ -39,7 +43,7 @@ class State(NamedTuple):
     rest: jax.Array  # x (p,), not normalized
     size: jax.Array  # j, int
     whole: jax.Array  # bool: the next product has components on all rows, as after a restart
-    again: jax.Array  # bool: the next vector is made orthogonal because the one before was
+    again: jax.Array  # bool (capacity,): the next vector is made orthogonal to these rows since the one before was
     lost: jax.Array  # bool: the next vector depends on the others
 
 
@@ -60,13 +64,14 @@ def grown(product, generator, steps, tolerance, update, krylov):
     unused = (0, capacity - first)
     overlaps = np.zeros((first, first)) if krylov.overlaps is None else krylov.overlaps
     R, W = (jnp.asarray(np.pad(matrix, (unused, unused))) for matrix in (krylov.matrix, overlaps))
-    whole, again = jnp.array(krylov.first == 0), jnp.array(krylov.again)
+    whole = jnp.array(krylov.first == 0)
+    again = jnp.asarray(np.zeros(capacity, bool) if krylov.again is None else krylov.again)
     state = State(krylov.rows, R, W, jnp.asarray(krylov.rest[0]), jnp.array(first), whole, again, jnp.array(False))
     while state.size < last:
         if state.lost:  # what is left of the next vector is rounding
             random = jnp.asarray(generator.standard_normal(len(state.rest)))
             state = state._replace(rest=random, whole=jnp.array(True), lost=jnp.array(False))
-        state = _advanced(product, state, last, np.float64(krylov.scale), -1.0 if krylov.strict else tolerance)
+        state = _advanced(product, state, last, np.float64(krylov.scale), tolerance, krylov.always)
         check_finite(np.asarray(state.matrix))
     if update is not None:
         update(last - first)
@@ -78,21 +83,21 @@ def grown(product, generator, steps, tolerance, update, krylov):
         left=krylov.left - (last - first),
         first=last - 1,
         overlaps=W,
-        again=bool(state.again),
+        again=np.array(state.again),
     )
 
 
 @functools.partial(jax.jit, donate_argnums=1)
-def _advanced(product, state, last, scale, tolerance):
+def _advanced(product, state, last, scale, tolerance, always):
     """Return the State after steps up to `last` rows, or fewer if the next vector depends on the basis."""
 
     def going(state):
         return (state.size < last) & ~state.lost
 
-    return jax.lax.while_loop(going, functools.partial(_step, product, scale, tolerance), state)
+    return jax.lax.while_loop(going, functools.partial(_step, product, scale, tolerance, always), state)
 
 
-def _step(product, scale, tolerance, state):
+def _step(product, scale, tolerance, always, state):
     Q, R, W, x, size, whole, again, _ = state
     rows, newest = jnp.arange(len(Q)), jnp.maximum(size - 1, 0)
     used, noise = rows < size, _NOISE * jnp.maximum(scale, abs(R).max())
@@ -101,9 +106,11 @@ def _step(product, scale, tolerance, state):
     drift = R.T @ W[newest] + R[newest] - W @ R[:, newest] - R[:, newest]
     drift = jnp.where(rows == newest, 0.0, drift)  # that component was taken away
     estimate = used * (drift + jnp.where(drift < 0, -noise, noise)) / divisor
-    needed = whole | again | (abs(estimate).max() > tolerance)
-    taken, kept, q = jax.lax.cond(needed, _orthogonal, lambda Q, q: (jnp.zeros(len(Q)), 1.0, q), Q, x / divisor)
-    w = jnp.where(needed, _NOISE * used, estimate)
+    grown = abs(estimate).max() > tolerance
+    treated = used & (whole | (rows < always) | again | (grown & (abs(estimate) > _GROWN)))
+    branch = jnp.where(treated.sum() > _MANY, 2, treated.any().astype(int))
+    taken, kept, q = jax.lax.switch(branch, [_as_it_is, _beside_some, _beside_all], Q, x / divisor, treated)
+    w = jnp.where(treated | (used & (branch == 2)), _NOISE, estimate)
     lost = (length <= noise) | ~(kept > _LOST)
     Q = jax.lax.dynamic_update_index_in_dim(Q, jnp.where(lost, 0.0, q), size, 0)
     image = product(q)
@@ -115,15 +122,36 @@ def _step(product, scale, tolerance, state):
     R = R.at[:, newest].set(before).at[size].set(across).at[:, size].set(column)
     R, w = jnp.where(lost, state.matrix, R), jnp.where(lost, 0.0, w)
     W = W.at[size].set(w).at[:, size].set(w)
-    return State(Q, R, W, rest, size + ~lost, jnp.array(False), needed & ~again & ~whole, lost)
+    return State(Q, R, W, rest, size + ~lost, jnp.array(False), treated & grown & ~again.any() & ~whole, lost)
 
 
-def _orthogonal(Q, q):
+def _as_it_is(Q, q, _):
+    return jnp.zeros(len(Q)), jnp.ones(()), q
+
+
+def _beside_all(Q, q, _):
     """Return the components of q on the basis, the length of what is left without them, and that, of length 1."""
     taken = Q @ q
-    q = q - taken @ Q
+    return taken, *_of_length_one(q - taken @ Q)
+
+
+def _beside_some(Q, q, treated):
+    """Return the same for some rows of the basis."""
+    order = jnp.argsort(~treated, stable=True)
+
+    def step(i, carry):
+        taken, q = carry
+        row = Q[order[i]]
+        part = row @ q
+        return taken.at[order[i]].set(part), q - part * row
+
+    taken, q = jax.lax.fori_loop(0, treated.sum(), step, (jnp.zeros(len(Q)), q))
+    return taken, *_of_length_one(q)
+
+
+def _of_length_one(q):
     length = jnp.sqrt(q @ q)
-    return taken, length, q / jnp.where(length == 0, 1.0, length)
+    return length, q / jnp.where(length == 0, 1.0, length)
 
 
 def _of_all(Q, image):
@@ -152,9 +180,10 @@ def exact_ritz(krylov):
 
     so that nothing but rounding is lost. Where vectors of Q depend on each other, m < j.
     """
-    size, x = len(krylov.matrix), krylov.rest[0]
+    size, known, x = len(krylov.matrix), krylov.known, krylov.rest[0]
     Q, x = (np.asarray(part) if jax.default_backend() == "cpu" else part for part in (krylov.rows, x))
-    overlaps, inside = np.asarray(Q[:size] @ Q[:size].T), np.asarray(Q[:size] @ x)
+    overlaps, new, inside = np.eye(size), np.asarray(Q[known:size] @ Q[:size].T), np.asarray(Q[:size] @ x)
+    overlaps[known:], overlaps[:, known:] = new, new.T
     matrix = overlaps @ krylov.matrix
     matrix[:, -1] += inside
     lengths, axes = np.linalg.eigh(overlaps)

@@ -38,8 +38,9 @@ class Krylov(NamedTuple):
     first: int = 0  # the products of X have components on the rows of Q from this one on
     scale: float = 0.0  # the largest |Ritz value| so far, an estimate of |H| from below
     overlaps: np.ndarray | None = None  # Q Q^T - I, as far as it is not zero, see `compiled_bases`
-    again: bool = False
-    strict: bool = False  # whether every new vector is made orthogonal to all, since more than rounding was left out
+    again: np.ndarray | None = None
+    known: int = 0  # so many of the first rows are orthonormal to rounding
+    always: int = 0  # every new row is made orthogonal to so many of the first, whose products miss more than rounding
 
 
 class Ritz(NamedTuple):
@@ -88,7 +89,7 @@ def outermost(multiply, start, ends, rtol, capacity, products, generator, produc
         rows, grow = np.empty((capacity, start.shape[1])), functools.partial(_grown, multiply, generator)
     else:
         rows = jnp.zeros((capacity, start.shape[1]))
-        grow = functools.partial(compiled_bases.grown, product, generator, _EVERY, min(_OVERLAP, 4e-2 * rtol), update)
+        grow = functools.partial(compiled_bases.grown, product, generator, _EVERY, _OVERLAP, update)
     krylov = Krylov(rows, np.zeros((0, 0)), start, products)
     while True:
         krylov = _converged(grow, krylov, ends, rtol)
@@ -131,12 +132,12 @@ def _missed(grow, krylov, ends, rtol, generator):
     found, scale = np.diag(krylov.matrix), krylov.scale
     low = found[ends.low - 1] if ends.low else -np.inf
     high = found[ends.low] if ends.high else np.inf
-    krylov = krylov._replace(rest=generator.standard_normal((block, p)), first=0, strict=True)
+    krylov = krylov._replace(rest=generator.standard_normal((block, p)), first=0, always=sum(ends))
     while True:
         krylov = grow(krylov)
         values, _, errors, _ = _ritz(krylov, sum(ends))
         if values[0] < low - rtol * scale or values[-1] > high + rtol * scale:
-            return krylov, True
+            return krylov._replace(always=len(krylov.rows)), True
         full = len(krylov.matrix) + block > len(krylov.rows)
         resolved = errors[Ends(min(ends.low, 1), min(ends.high, 1)).of(len(values))].max() <= _LOOSE * scale
         if resolved or full or krylov.left < block:
@@ -185,7 +186,10 @@ def _rotated(krylov, ritz, ends):
         for begin in range(0, rows.shape[1], _COLUMNS):
             columns = slice(begin, begin + _COLUMNS)
             rows[:kept, columns] = chosen @ rows[:size, columns]
-    return krylov._replace(rows=rows, rest=ritz.rest, matrix=np.diag(ritz.values[indices]), first=0, overlaps=None)
+    matrix = np.diag(ritz.values[indices])
+    return krylov._replace(
+        rows=rows, rest=ritz.rest, matrix=matrix, first=0, overlaps=None, again=None, known=len(matrix)
+    )
 
 
 def orthonormal(X, Q, generator):
