@@ -105,7 +105,7 @@ def _step(product, scale, tolerance, always, state):
     divisor = jnp.where(length == 0, 1.0, length)
     drift = R.T @ W[newest] + R[newest] - W @ R[:, newest] - R[:, newest]
     drift = jnp.where(rows == newest, 0.0, drift)  # that component was taken away
-    estimate = used * (drift + jnp.where(drift < 0, -noise, noise)) / divisor
+    estimate = jnp.where(used, drift + jnp.where(drift < 0, -noise, noise), 0.0) / divisor
     grown = abs(estimate).max() > tolerance
     treated = used & (whole | (rows < always) | again | (grown & (abs(estimate) > _GROWN)))
     branch = jnp.where(treated.sum() > _MANY, 2, treated.any().astype(int))
@@ -122,7 +122,9 @@ def _step(product, scale, tolerance, always, state):
     R = R.at[:, newest].set(before).at[size].set(across).at[:, size].set(column)
     R, w = jnp.where(lost, state.matrix, R), jnp.where(lost, 0.0, w)
     W = W.at[size].set(w).at[:, size].set(w)
-    return State(Q, R, W, rest, size + ~lost, jnp.array(False), treated & grown & ~again.any() & ~whole, lost)
+    return State(
+        Q, R, W, rest, jnp.where(lost, size, size + 1), jnp.array(False), treated & grown & ~again.any() & ~whole, lost
+    )
 
 
 def _as_it_is(Q, q, _):

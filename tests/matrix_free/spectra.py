@@ -1,6 +1,9 @@
 """Matrices of known spectra, whose products take no more time than a vector, and what counts these products."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
 KINDS = (
     "normal", "clusters", "outliers", "rank deficient", "decay with both signs", "many scales", "low rank",
@@ -48,6 +51,24 @@ def turned(values, generator):
         return reflect(reflect(reflect(reflect(V, mirrors[0]), mirrors[1]) * values, mirrors[1]), mirrors[0])
 
     return multiply
+
+
+def compiled(values, generator):
+    """Return a JAX operator of the same kind, with a product that compiled functions take."""
+    mirror = generator.standard_normal(len(values))
+    product = Partial(_image, jnp.asarray(values), jnp.asarray(mirror / np.linalg.norm(mirror)))
+    many = jax.jit(jax.vmap(product))
+
+    def multiply(V):
+        return many(V)
+
+    multiply.traceable = lambda: product
+    return multiply
+
+
+def _image(values, mirror, v):
+    w = values * (v - 2 * (mirror @ v) * mirror)
+    return w - 2 * (mirror @ w) * mirror
 
 
 class Bar:

@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import psutil
 import pytest
+from jax.tree_util import Partial
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import wasserstein_distance
 
@@ -17,7 +18,8 @@ from matrix_free import (
     spectral_density,
 )
 from matrix_free.densities import Density, _bounds
-from tests.matrix_free.spectra import KINDS, Bar, random_spectra, spectrum, turned
+from ranks import NotSymmetricError
+from tests.matrix_free.spectra import KINDS, Bar, compiled, random_spectra, spectrum, turned
 from tests.problems import problem
 
 SPACED = np.linspace(-1, 3, 800)
@@ -199,6 +201,38 @@ def test_numpy_and_jax_agree():
     ours, theirs = (spectral_density(lambda V, d=d: V * d, 300, 3, 20) for d in (values, jax.numpy.asarray(values)))
     assert_allclose(ours.nodes, theirs.nodes, atol=1e-8)
     assert_allclose(ours.weights, theirs.weights, atol=1e-8)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("values", [np.linspace(-1, 2, 300), np.repeat([-1.0, 0.0, 2.0], 100), np.zeros(300)])
+def test_compiled_steps_agree_with_single_ones(values, at_once, monkeypatch):
+    if at_once:  # as on an accelerator
+        monkeypatch.setattr(jax, "default_backend", lambda: "other")
+    operator, bar = compiled(values, np.random.default_rng(2)), Bar()
+    single = spectral_density(lambda V: operator(V), 300, 3, 25)
+    together = spectral_density(operator, 300, 3, 25, bar=bar)
+    different = len(np.unique(values))
+    assert bar.n == 75 if different > 25 else bar.n <= 3 * 12
+    if different > 25:
+        assert_allclose(together.nodes, single.nodes, atol=1e-8)
+        assert_allclose(together.weights, single.weights, atol=1e-8)
+        assert_allclose(together.couplings, single.couplings, atol=1e-8)
+    assert_allclose((together.weights * together.nodes**2).sum(1), (single.weights * single.nodes**2).sum(1))
+
+
+def test_compiled_steps_check_the_products():
+    def operator(image):
+        return _with(lambda V: V, traceable=lambda: Partial(image))
+
+    with pytest.raises(NotSymmetricError, match=r"v\^T \(H w\) and w\^T \(H v\) differ by"):
+        spectral_density(operator(lambda v: jax.numpy.roll(v, 1) * jax.numpy.arange(50.0)), 50)
+    with pytest.raises(ValueError, match="is NaN or infinite"):
+        spectral_density(operator(lambda v: v / 0.0), 50)
+
+
+def _with(function, **attributes):
+    vars(function).update(attributes)
+    return function
 
 
 def test_the_bar_counts_products_and_the_key_seeds_the_probes():

@@ -1,12 +1,14 @@
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from torch.utils.data import DataLoader
 
+import checks
 from dataloader import DatasetTorch
 from hessians import dense_hessians, num_params, outer_prod
 from losses import LOSSES
-from matrix_free import factor_operator, functional_operator, loss_operator, operators, outer_operator
+from matrix_free import factor_operator, functional_operator, loss_operator, operators, outer_operator, restricted
 from tests.problems import problem
 
 # --- products with blocks of vectors, summed over batches
@@ -33,6 +35,37 @@ def test_the_factor_of_the_outer_product(loss_name):
     assert A.shape == (9 * 3, num_params(params))
     expected = np.asarray(outer_prod(loss, apply_fn, params, inputs, targets))
     assert_allclose(A.T @ A, expected, atol=1e-13 * abs(expected).max())
+
+
+@pytest.mark.parametrize("size", [4, 9])
+def test_products_that_compiled_functions_take(size):
+    loss, apply_fn, params, inputs, targets = problem("tanh")
+    p = num_params(params)
+    v = np.random.default_rng(9).normal(size=p)
+    setting = loss, apply_fn, params, batches(inputs, targets, size)
+    penalty = lambda w: sum((leaf**4).sum() for leaf in jax.tree.leaves(w))
+    layer = np.arange(3, p - 2)
+    penalized = loss_operator(*setting, penalty=penalty)
+    of_mean = outer_operator(lambda f, y: loss(f, y) / len(f), *setting[1:], reduction="mean")
+    for multiply in (loss_operator(*setting), of_mean, penalized):
+        found = jax.jit(lambda product, v: product(v))(operators.traceable(multiply), v)
+        assert_allclose(found, multiply(v[None])[0], atol=1e-13 * abs(found).max())
+        block = restricted(multiply, layer, p)
+        found = operators.traceable(block)(v[layer])
+        assert_allclose(found, block(v[None, layer])[0], atol=1e-13 * abs(found).max())
+    assert operators.traceable(factor_operator(*setting)) is None
+    assert operators.traceable(lambda V: V) is None
+    assert operators.traceable(restricted(lambda V: V, layer, p)) is None
+
+
+def test_products_for_few_vectors_keep_nothing_where_memory_is_short(monkeypatch):
+    loss, apply_fn, params, inputs, targets = problem("tanh")
+    v = np.random.default_rng(9).normal(size=(1, num_params(params)))
+    expected = loss_operator(loss, apply_fn, params, [(inputs, targets)])(v)
+    monkeypatch.setattr(checks, "free_memory", lambda: 1000)
+    multiply = loss_operator(loss, apply_fn, params, [(inputs, targets)])
+    assert operators.traceable(multiply) is None
+    assert_allclose(multiply(v), expected, rtol=1e-12)
 
 
 def test_products_are_compiled_once_per_shape():
