@@ -17,6 +17,9 @@ from jax.tree_util import Partial
 import losses
 from batching import num_samples
 
+# Compiler options for functions that run a few times only, so that compiling them is what they cost.
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
 _AT_ONCE = 128  # vectors in a block; from 64 to 512 the time hardly changes, the memory grows with it
 _BYTES = 2.5e8  # that a block may take beside the vectors themselves
 _COPIES = 4  # of all activations, for each vector: forward, backward, and what is on its way between them
@@ -137,7 +140,7 @@ def factor_terms(loss, apply_fn, params, inputs, targets):
     return _factor(loss, apply_fn, vectors_at_once(apply_fn, params, inputs), params, inputs, targets)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICKLY)
 def loss_image(loss, apply_fn, params, inputs, targets, v):
     """Return v H_L of a batch, for one vector."""
     return loss_matvec(loss, apply_fn, params, inputs, targets)(v)

@@ -17,6 +17,7 @@ from jax.extend import core, source_info_util
 import checks
 import losses
 from batching import num_samples, part
+from matvecs import QUICKLY
 
 _STEPS = 1e-6, 1e-5, 1e-7, 1e-8, 1e-9  # of the differences, relative to the parameters; most often one is enough
 _DIFFERENT = 1e-4  # relative; at the best step, differences of gradients are right to 1e-6 even for steep losses
@@ -263,11 +264,7 @@ def _flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
-# They run a few times only, so that compiling them is what they cost.
-_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=_QUICKLY)
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICKLY)
 def _parts(loss, apply_fn, params, inputs, targets):
     """Return the outputs of a batch, whole and in two halves, and the losses at outputs nearby.
 
@@ -286,7 +283,7 @@ def _parts(loss, apply_fn, params, inputs, targets):
     return whole, halves, loss(near, targets), parts
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=_QUICKLY)
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICKLY)
 def _value_and_gradient(loss, apply_fn, params, inputs, targets):
     return jax.value_and_grad(lambda w: loss(apply_fn(w, inputs), targets))(params)
 

@@ -75,7 +75,7 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
         if product is None:
             alpha, beta, sizes = tridiagonals(multiply, start, steps)
         else:
-            alpha, beta, sizes = traced_tridiagonals(product, start, steps, bar and bar.update)
+            alpha, beta, sizes = traced_tridiagonals(product, start, steps, None if bar is None else bar.update)
         found += [_quadrature(*row) for row in zip(alpha, beta, sizes, strict=True)]
     nodes, weights, residuals = (np.array(part) for part in zip(*found, strict=True))
     return Density(nodes, weights, p, residuals)

@@ -96,7 +96,15 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     left = products - len(start) - sum(wanted) - block  # for the residuals at the end
     product = traceable(operator) if block == 1 else None
     vectors, scale = outermost(
-        host, start[:block], wanted, rtol / 4, _capacity(p, k, block), left, numbers, product, bar and bar.update
+        host,
+        start[:block],
+        wanted,
+        rtol / 4,
+        _capacity(p, k, block),
+        left,
+        numbers,
+        product,
+        None if bar is None else bar.update,
     )
     images = _images(host, vectors, block)
     matrix = vectors @ images.T

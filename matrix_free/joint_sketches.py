@@ -5,6 +5,7 @@ Psi^T H_L Psi = Psi^T H_f Psi + (A Psi)^T (A Psi)
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import checks
 from hessians import HessianTriple
@@ -84,6 +85,9 @@ def _is_sum(problem, functional, factor, psi):
     """Return whether H_L = H_f + A^T A in the products of the first vectors with one another."""
     count = min(BLOCK, psi.signs.size)
     V = columns(psi, jnp.arange(count))
-    images = factor(V)
-    terms = functional(V) @ V.T, images @ images.T
-    return agree(operator(loss_matvec, problem)(V) @ V.T, *terms)
+    # NumPy, since a function of its own would have to be compiled for every line.
+    images, functional, whole = (
+        np.asarray(product(V)) for product in (factor, functional, operator(loss_matvec, problem))
+    )
+    V = np.asarray(V)
+    return agree(whole @ V.T, functional @ V.T, images @ images.T)

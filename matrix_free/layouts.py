@@ -1,7 +1,8 @@
 """The gradients to weight matrices, in the order of axes that XLA multiplies fastest on a CPU.
 
-The gradient to the weights of a layer, X^T G for its inputs X (n, a) and what comes back to it G (n, b), is written
-down by JAX as a sum over the first axes of both, transposed. A product with the Hessian has two of them for each layer:
+Let X (n, a) be the inputs of a layer with weights (a, b), and G (n, b) the derivatives of the loss by its outputs. Its
+gradient to the weights is X^T G. JAX writes this down as a sum over the first axes of both, transposed. A product with
+the Hessian has two such terms for each layer:
 
     X^T dG + dX^T G  =  [X; dX]^T [dG; G]
 

@@ -112,12 +112,17 @@ def _projected(image, psi, xi, first, last, width, mesh, symmetric, scale=0.0):
         values = rows(vectors)
         if block.start == 0:
             # One more product tests linearity: the images of the same vectors in reverse order are already known.
-            combined = rows(2 * vectors - 3 * columns(psi, _shared(indices[::-1], mesh)))
+            combined = rows(_combined(vectors, columns(psi, _shared(indices[::-1], mesh))))
             _check_equal(combined, 2 * values - 3 * values[::-1], scale, "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
             if symmetric:
                 square = values[:, : len(set(indices))][: values.shape[1]]
                 _check_equal(square, square.T, scale, "symmetric", "v^T (H w) and w^T (H v)")
         yield block, values[: block.stop - block.start]
+
+
+@jax.jit
+def _combined(vectors, others):
+    return 2 * vectors - 3 * others
 
 
 def _check_equal(first, second, scale, what, formulas):

@@ -79,3 +79,7 @@ class Bar:
 
     def update(self, n):
         self.n += n
+
+    def __bool__(self):
+        """A `tqdm.tqdm` without a total has no truth value."""
+        raise TypeError
