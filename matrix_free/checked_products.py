@@ -9,7 +9,7 @@ from ranks import NotSymmetricError
 
 BLOCK = 64  # vectors at a time, unless they are long
 
-LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`)
+LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`), or one (`traceable`)
 
 _NUMBERS = 16_000_000  # in a block of them
 

@@ -15,7 +15,7 @@ import scipy.linalg
 import scipy.special
 
 import checks
-from matrix_free.checked_products import checked, generator, rows_at_once
+from matrix_free.checked_products import LONG, checked, generator, rows_at_once
 from matrix_free.estimates import LEVEL, Estimate, from_samples
 from matrix_free.operators import traceable
 from matrix_free.recurrences import traced_tridiagonals, tridiagonals
@@ -68,7 +68,7 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     """
     p, probes, steps = checks.integer("p", p), checks.integer("probes", probes), checks.integer("steps", steps)
     multiply, numbers, rows, found = checked(operator, p, bar), generator(key), rows_at_once(p), []
-    product = traceable(operator)
+    product = traceable(operator) if p > LONG else None  # for short vectors compiling takes longer than it saves
     for begin in range(0, probes, rows):
         start = numbers.standard_normal((min(rows, probes - begin), p))
         start /= np.linalg.norm(start, axis=1, keepdims=True)

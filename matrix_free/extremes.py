@@ -6,7 +6,7 @@ import numpy as np
 
 import checks
 from counting import default_rtol
-from matrix_free.checked_products import check_symmetric, checked, generator, identity_images
+from matrix_free.checked_products import LONG, check_symmetric, checked, generator, identity_images
 from matrix_free.krylov_bases import Ends, outermost
 from matrix_free.operators import traceable
 
@@ -37,8 +37,9 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     """Return the k largest and the k most negative eigenvalues of a symmetric matrix H, with their eigenvectors.
 
     Up to p = 400, or 8 k, H is formed from p products. Beyond, the method is a restarted Lanczos method
-    (`krylov_bases`), at p max(64, 4 k) numbers. For k = 10 and H_L or H_f of a small network it takes 170 to 310
-    products. The smallest eigenvalues of H_o are zeros among many small ones, and take thousands: ask for its top.
+    (`krylov_bases`), at p max(64, 4 k) numbers. Its steps are compiled for p above 20 000 and the operators of this
+    project (`compiled_bases`). For k = 10 and H_L or H_f of a small network it takes 170 to 310 products. The smallest
+    eigenvalues of H_o are zeros among many small ones, and take thousands: ask for its top.
 
     A residual norm bounds an error: H has an eigenvalue within |H v - theta v| of theta (Parlett, The Symmetric
     Eigenvalue Problem, 4.5). It does not show that none was missed. So a second search looks for more, such as the
@@ -94,7 +95,7 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     start = numbers.standard_normal((max(block, 2), p))
     check_symmetric(start, _images(host, start, block))
     left = products - len(start) - sum(wanted) - block  # for the residuals at the end
-    product = traceable(operator) if block == 1 else None
+    product = traceable(operator) if block == 1 and p > LONG else None
     vectors, scale = outermost(
         host,
         start[:block],

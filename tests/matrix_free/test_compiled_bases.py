@@ -5,10 +5,16 @@ import pytest
 from jax.tree_util import Partial
 from numpy.testing import assert_allclose
 
-from matrix_free import compiled_bases, extreme_eigenvalues
+from matrix_free import compiled_bases, extreme_eigenvalues, extremes
 from matrix_free.krylov_bases import Krylov
 from tests.matrix_free.spectra import KINDS, Bar, compiled, spectrum
 from tests.matrix_free.test_extremes import NAMED, P, check
+
+
+@pytest.fixture(autouse=True)
+def _short_vectors_too(monkeypatch):
+    monkeypatch.setattr(extremes, "LONG", 0)
+
 
 CLOSE = "clusters", "many scales", "decay with both signs"  # where order is known to the tolerance only
 

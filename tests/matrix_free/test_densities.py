@@ -10,6 +10,7 @@ from hessians import dense_hessians, num_params
 from matrix_free import (
     checked_products,
     counts_below,
+    densities,
     distance,
     functional_operator,
     loss_operator,
@@ -206,6 +207,7 @@ def test_numpy_and_jax_agree():
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("values", [np.linspace(-1, 2, 300), np.repeat([-1.0, 0.0, 2.0], 100), np.zeros(300)])
 def test_compiled_steps_agree_with_single_ones(values, at_once, monkeypatch):
+    monkeypatch.setattr(densities, "LONG", 0)
     if at_once:  # as on an accelerator
         monkeypatch.setattr(jax, "default_backend", lambda: "other")
     operator, bar = compiled(values, np.random.default_rng(2)), Bar()
@@ -220,7 +222,9 @@ def test_compiled_steps_agree_with_single_ones(values, at_once, monkeypatch):
     assert_allclose((together.weights * together.nodes**2).sum(1), (single.weights * single.nodes**2).sum(1))
 
 
-def test_compiled_steps_check_the_products():
+def test_compiled_steps_check_the_products(monkeypatch):
+    monkeypatch.setattr(densities, "LONG", 0)
+
     def operator(image):
         return _with(lambda V: V, traceable=lambda: Partial(image))
 
