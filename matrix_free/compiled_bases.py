@@ -21,9 +21,7 @@ import numpy as np
 
 from matrix_free.checked_products import check_finite
 
-_EPS = np.finfo(float).eps
-
-_NOISE = _EPS  # of an overlap that was just taken away, and of a product relative to |H|
+_NOISE = np.finfo(float).eps  # of an overlap that was just taken away, and of a product relative to |H|
 
 _DEPENDENT = 0.1  # of the squared length of a combination of vectors of the basis, which is 1 but for overlaps
 

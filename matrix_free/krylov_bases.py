@@ -32,13 +32,13 @@ class Krylov(NamedTuple):
     """A basis and what is known of H on it."""
 
     rows: np.ndarray  # (capacity, p); the first j, Q, are in use
-    matrix: np.ndarray  # T (j, j)
+    matrix: np.ndarray  # T (j, j), or R, see `compiled_bases`
     rest: np.ndarray  # X (b, p), not normalized
     left: int  # how many products may still be made
     first: int = 0  # the products of X have components on the rows of Q from this one on
     scale: float = 0.0  # the largest |Ritz value| so far, an estimate of |H| from below
-    overlaps: np.ndarray | None = None  # Q Q^T - I, as far as it is not zero, see `compiled_bases`
-    again: np.ndarray | None = None
+    overlaps: np.ndarray | None = None  # as in `compiled_bases.State`, for the rows in use
+    again: np.ndarray | None = None  # likewise, for all rows
     known: int = 0  # so many of the first rows are orthonormal to rounding
     always: int = 0  # every new row is made orthogonal to so many of the first, whose products miss more than rounding
 
@@ -78,8 +78,7 @@ def outermost(multiply, start, ends, rtol, capacity, products, generator, produc
         capacity: number of rows of Q at most, at least sum(ends) + 2 b.
         products: how many products to make at most, at least sum(ends) + b.
         generator: NumPy's, for more random vectors.
-        product: v (p,) -> H v, which takes the place of `multiply` for b = 1, as `compiled_bases` takes it. The rows
-            are then orthonormal to half of the digits.
+        product: v (p,) -> H v, which takes the place of `multiply` for b = 1, as `compiled_bases` takes it.
         update: a function that is then told the number of products.
 
     Returns:

@@ -173,7 +173,7 @@ def operator(product, problem):
     most = min(vectors_at_once(apply_fn, params, inputs) for inputs, _ in batches)
     # What the products keep of the network takes about as much memory as the activations of a vector in each batch.
     few = _FEW if sum(bytes_of_one(apply_fn, params, inputs) for inputs, _ in batches) < checks.free_memory() / 8 else 0
-    few = few if _one_by_one() else min(few, most)
+    few = few if one_by_one() else min(few, most)
 
     # A block of many vectors goes through the network at its weights anew, which costs no more than one vector. For
     # a few vectors at a time, as in a Lanczos method, what the products need of it is kept.
@@ -221,7 +221,7 @@ def _cut(product, where, zeros, v):
     return product(zeros.at[where].set(v))[where]
 
 
-def _one_by_one():
+def one_by_one():
     """Return whether vectors go through a network faster one by one than at once: at p = 1e6 on a CPU by half."""
     return jax.default_backend() == "cpu"
 
@@ -236,9 +236,9 @@ def _block(product, loss, apply_fn, most, params, inputs, targets, vectors):
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _prepared(product, loss, apply_fn, params, inputs, targets):
     one = product(loss, apply_fn, params, inputs, targets)
-    return relaid(one, num_params(params)) if _one_by_one() else one
+    return relaid(one, num_params(params)) if one_by_one() else one
 
 
 @jax.jit
 def _few(one, vectors):
-    return jax.lax.map(one, vectors) if _one_by_one() else jax.vmap(one)(vectors)
+    return jax.lax.map(one, vectors) if one_by_one() else jax.vmap(one)(vectors)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from matrix_free.checked_products import check_finite, check_symmetric
+from matrix_free.operators import one_by_one
 
 _ROUNDING = 10 * np.finfo(float).eps  # a beta below so much of the largest entry of T is zero
 
@@ -67,7 +68,7 @@ def traced_tridiagonals(product, start, steps, update=None):
         start, steps: as in `tridiagonals`.
         update: a function of the number of products that were just made.
     """
-    groups = jnp.asarray(start)[:, None] if jax.default_backend() == "cpu" else jnp.asarray(start)[None]
+    groups = jnp.asarray(start)[:, None] if one_by_one() else jnp.asarray(start)[None]
     found = [_of_group(product, group, steps, update) for group in groups]
     return _until_zero(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
@@ -139,9 +140,8 @@ def _ended(alpha, beta):
 def _until_zero(alpha, beta):
     """Return the Tridiagonals that end at the first beta that is zero."""
     ended = _ended(alpha, beta)
-    ended[:, -1] = True
-    sizes = ended.argmax(axis=1) + 1
-    return Tridiagonals(alpha, np.where(_ended(alpha, beta), 0.0, beta), sizes)
+    sizes = np.where(ended.any(axis=1), ended.argmax(axis=1) + 1, ended.shape[1])
+    return Tridiagonals(alpha, np.where(ended, 0.0, beta), sizes)
 
 
 def _advance(images, current, previous, last):

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 import checks
+from matrix_free.checked_products import check_finite
 from matrix_free.random_probes import columns, project, rows_over
 from ranks import NotSymmetricError
 
@@ -101,10 +102,7 @@ def _projected(image, psi, xi, first, last, width, mesh, symmetric, scale=0.0):
                 f"{(len(vectors), xi.signs.size)}, got {images.dtype} of shape {images.shape}"
             )
         values = np.asarray(project(xi, images, width, mesh))
-        if not np.isfinite(values).all():
-            raise ValueError(
-                "the product of a block of vectors is NaN or infinite; look at the parameters, the data and the loss"
-            )
+        check_finite(values)
         return values
 
     for block, indices in _blocks(first, last, psi.signs.size, mesh):
