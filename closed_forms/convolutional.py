@@ -77,7 +77,7 @@ def convolutional_ranks(shape, channels, kernels, classes=None, r=None, padding=
         KnownRanks(ranks=HessianTriple(functional=60, outer=160, loss=216),
                    equal=HessianTriple(functional=False, outer=True, loss=True))
     """
-    layers, units = _layers(shape, channels, kernels, classes, padding, loss_name)
+    layers, units = layers_of(shape, channels, kernels, classes, padding, loss_name)
     full = units[0]
     r = full if r is None else at_most("r", checks.integer("r", r), full, "channels times positions")
     sizes, valid, sequence = parameters(layers), padding == "VALID", len(layers.space) == 1
@@ -101,7 +101,7 @@ def convolutional_ranks(shape, channels, kernels, classes=None, r=None, padding=
         s = min(r, units[-1]) if layers.has_head else layers.channels[-1]
         functional = 2 * layers.channels[1] * min(sizes[0] // layers.channels[1], s * math.prod(layers.kernels[1]))
         equal[0] = True
-    if _dominates(layers, min(r, units[-1])):
+    if dominates(layers, min(r, units[-1])):
         functional, loss, exact = _with_dominant_head(layers, r, full, functional, loss)
         equal = [equal[0] or exact[0], equal[1], exact[1]]
     loss = min(loss, outer + functional)
@@ -112,21 +112,36 @@ def _with_dominant_head(layers, r, full, functional, loss):
     """Return the forms for H_f and H_L, no larger than the bounds given, and whether they are equalities."""
     sizes, depth, sequence = parameters(layers), len(layers.kernels), len(layers.space) == 1
     regular = is_regular(part(layers, 0, depth - 1))
+    seen, rho = layer_terms(layers, r, full)
+    c = layers.channels
+    narrow = rho[:-1] == sizes[:-1] and seen == sum(sizes[:-1]) - sum(width**2 for width in c[1 : depth - 1])
+    functional, loss = min(functional, seen + sum(rho[:-1])), min(loss, sum(rho))
+    if layers.padding == "CIRCULAR":
+        return functional, loss, (r == full and regular, False)
+    return functional, loss, (sequence and regular and narrow, sequence and regular and r == full)
+
+
+def layer_terms(layers, r, full):
+    """Return t_L and [rho_1, ..., rho_L] of a network with a head that dominates, as in `convolutional_ranks`.
+
+    Args:
+        layers: Layers, as `layers_of` returns them.
+        r: rank of the flattened inputs.
+        full: that of full data.
+    """
+    sizes, depth, sequence = parameters(layers), len(layers.kernels), len(layers.space) == 1
     seen = [0, *(chain(part(layers, 0, count)) for count in range(1, depth))]  # t_1, ..., t_L
     rho = [_layer_rank(layers, end, seen[end - 1], sequence) for end in range(1, depth)]
     c = layers.channels
-    narrow = rho == sizes[:-1] and seen[-1] == sum(sizes[:-1]) - sum(width**2 for width in c[1 : depth - 1])
-    functional = min(functional, seen[-1] + sum(rho))
     if layers.padding == "CIRCULAR":
         around, w = math.prod(layers.space), min(c[:depth])
         lost = [c[0] ** 2, c[0] * around * (w - c[depth - 1]) + seen[-1]]
         lost += [seen[m] for m in range(depth) if c[m] == w]
-        last = min(sizes[-1], seen[-1] + c[-1] * w * around - max(lost))
-        return functional, min(loss, sum(rho) + last), (r == full and regular, False)
+        return seen[-1], [*rho, min(sizes[-1], seen[-1] + c[-1] * w * around - max(lost))]
     last = _layer_rank(layers, depth, seen[-1], sequence)
     if r < full and r <= min(c[m] * taps(layers, m, depth) for m in range(depth)):
         last = min(last, seen[-1] + c[-1] * r - 1)
-    return functional, min(loss, sum(rho) + last), (sequence and regular and narrow, sequence and regular and r == full)
+    return seen[-1], [*rho, last]
 
 
 def _layer_rank(layers, end, seen, sequence):
@@ -164,7 +179,7 @@ def _has_chain(layers):
     return len(layers.space) == 1 and odd and layers.space[0] > sum(k // 2 for k in convolutions)
 
 
-def _dominates(layers, s):
+def dominates(layers, s):
     """Return whether the head dominates. The residuals have the rank s = min(r, K)."""
     depth = len(layers.kernels)
     if not layers.has_head or depth < 2 or layers.padding == "SAME":
@@ -176,7 +191,7 @@ def _dominates(layers, s):
     return fits and grows and enough and all(math.prod(kernel) > 1 for kernel in layers.kernels)
 
 
-def _layers(shape, channels, kernels, classes, padding, loss_name):
+def layers_of(shape, channels, kernels, classes, padding, loss_name):
     """Return the Layers with what the loss sees of the outputs, and c_l d_l of the inputs and all layers."""
     checks.choice("padding", padding, dict.fromkeys(PADDINGS))
     widths, kernels = layer_sizes(channels, kernels)
