@@ -45,7 +45,7 @@ def build():
     made |= {name: _slider(name, limits) for name, limits in LIMITS.items()}
     made["loss"] = _menu("loss", LOSS_NAMES.items())
     made["activation"] = _menu("activation", activations("fully connected"))
-    made["bias"] = widgets.Checkbox(False, description="a bias in every layer", style=_STYLE, layout=_layout())
+    made["bias"] = widgets.Checkbox(False, description="biases", style=_STYLE, layout=_layout())
     for name, control in made.items():
         control.add_class(f"explorer-{name.replace('_', '-')}")
     return made

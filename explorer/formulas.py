@@ -88,8 +88,10 @@ def _remark(choice, known, of_network):
         return "All three are upper bounds."
     equal = [name for name, is_equal in zip(SYMBOLS, known.equal, strict=True) if is_equal]
     bounds = [name for name in SYMBOLS if name not in equal]
-    general = f"In general position {' and '.join(equal)} {'are equalities' if len(equal) > 1 else 'is an equality'}"
-    return f"{general}; {' and '.join(bounds)} {'are upper bounds' if len(bounds) > 1 else 'is an upper bound'}."
+    exact, above = " and ".join(equal), " and ".join(bounds)
+    if len(equal) > 1:
+        return f"In general position the formulas for {exact} are equalities, and that for {above} is an upper bound."
+    return f"In general position the formula for {exact} is an equality. Those for {above} are upper bounds."
 
 
 def _fully_connected(choice):

@@ -33,7 +33,7 @@ STYLE = """<style>
   background: transparent; white-space: normal; border: 0}
 .hessian-explorer tr {border-bottom: 1px solid var(--jp-border-color2, #e0e0e0); background: transparent}
 .hessian-explorer td.number, .hessian-explorer th.number {text-align: right}
-.hessian-explorer .terms span {white-space: nowrap; margin-right: 1.2em}
+.hessian-explorer .terms span {display: inline-block; margin-right: 1.2em}
 .hessian-explorer .quiet {color: var(--jp-content-font-color2, #5a5a5a)}
 .hessian-explorer pre {user-select: all; white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; padding: 8px;
   font-size: 12px; color: inherit; background: var(--jp-cell-editor-background, #f5f5f5);
@@ -53,12 +53,12 @@ def network_page(choice, forms):
             f"<tr><td>rank({symbol(name)})</td><td>{relation} {formula.symbols}<br>= {numbers}"
             f'<b data-formula="{name}">{formula.value}</b></td></tr>'
         )
-    terms = [*_terms(choice, forms)]
+    terms = " ".join(f"<span>{term}</span>" for term in _terms(choice, forms))
     return (
         f'<div class="hessian-explorer" data-choice="{html.escape(repr(choice))}">'
         f"<h3>{_title(choice)}</h3>{draw_network(choice, forms)}"
         f"<table>{''.join(rows)}</table>"
-        f'<p class="terms">{" ".join(f"<span>{term}</span>" for term in terms)}</p><p>{forms.remark}</p></div>'
+        f'<p class="terms">{terms}</p><p>{_with_symbols(forms.remark)}</p></div>'
     )
 
 
@@ -80,12 +80,13 @@ def ranks_page(choice, forms, measured=None, exact=None):
         count = f'<span data-measured="{name}">{found.rank}</span>' if found else "–"
         gap = ("∞" if np.isinf(found.gap) else f"{found.gap:.0e}") if found else "–"
         cells = "".join(f'<td class="number">{each}</td>' for each in (forms.known.ranks[i], count, proved, gap))
-        grade = f"<span data-grade='{name}'>{found.grade}</span>: {html.escape(found.reason)}" if found else "–"
+        grade = f'<span data-grade="{name}">{found.grade}</span>' if found else "–"
         rows.append(f"<tr><td>rank({symbol(name)})</td>{cells}<td>{grade}</td></tr>")
+    reasons = _reasons(measured) if measured else ""
     spectra = draw_cliffs(measured, forms.known.ranks) if measured else ""
     return (
         f'<div class="hessian-explorer" data-ranks="{html.escape(repr(choice))}">{draw_bars(forms, measured)}'
-        f"<table><tr><th></th>{head}<th>grade of the measured rank</th></tr>{''.join(rows)}</table>{spectra}</div>"
+        f"<table><tr><th></th>{head}<th>grade</th></tr>{''.join(rows)}</table>{reasons}{spectra}</div>"
     )
 
 
@@ -116,6 +117,22 @@ def _title(choice):
         widths = "-".join(map(str, (c.inputs, *c.widths, c.outputs)))
         sizes = f"fully connected, {widths}, {c.activation}{', with biases' * c.bias}"
     return f"{sizes[0].upper()}{sizes[1:]}: <i>p</i> = {parameters(c):,}"
+
+
+def _reasons(measured):
+    """Return why the ranks have their grades, each reason once."""
+    names = {}
+    for name, found in zip(SYMBOLS, measured, strict=True):
+        names.setdefault((found.grade, found.reason), []).append(name)
+    listed = [f"{', '.join(those)} {grade}: {html.escape(why)}." for (grade, why), those in names.items()]
+    return f"<p>{_with_symbols('<br>'.join(listed))}</p>"
+
+
+def _with_symbols(words):
+    """Return words as HTML, with H_f, H_o and H_L set as symbols."""
+    for name in SYMBOLS:
+        words = words.replace(name, symbol(name))
+    return words
 
 
 def _count(items, word):

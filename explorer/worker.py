@@ -99,6 +99,8 @@ def _without_interrupts():
 
 def _serve(pipe):
     """Do jobs until the other end is closed, or none has come for a while."""
+    if hasattr(os, "nice"):
+        os.nice(10)  # the page goes first
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_disable_most_optimizations", True)
     if jax.__version__ == "0.10.2":  # XLA refuses flags that it does not know, and another version may not know these

@@ -49,7 +49,11 @@ def test_the_paper_s_network_by_hand():
     [
         (Choice(activation="tanh"), False, "No closed form is known for this network with tanh"),
         (Choice(widths=(6,), activation="relu"), True, "All three are upper bounds."),
-        (FIRST["convolutional"], True, "In general position H_o and H_L are equalities; H_f is an upper bound."),
+        (
+            FIRST["convolutional"],
+            True,
+            "In general position the formulas for H_o and H_L are equalities, and that for H_f is an",
+        ),
         (FIRST["residual"]._replace(activation="relu"), False, "No closed form is known"),
         (FIRST["attention"]._replace(activation="softmax"), True, "All three are equalities"),
     ],
@@ -64,7 +68,10 @@ def test_few_samples_leave_a_bound():
     """100 samples are fewer than the 6 * 26 that show all functions of six units of tanh."""
     found = forms(Choice(widths=(6,), activation="tanh", samples=100))
     assert (found.of_network, list(found.known.equal)) == (True, [True, False, True])
-    assert found.remark == "In general position H_f and H_L are equalities; H_o is an upper bound."
+    assert (
+        found.remark
+        == "In general position the formulas for H_f and H_L are equalities, and that for H_o is an upper bound."
+    )
 
 
 def test_relu_is_bounded_by_units_that_are_active_everywhere():

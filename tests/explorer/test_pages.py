@@ -87,7 +87,7 @@ def test_measured_and_exact_ranks_stand_beside_the_formula():
     page = ranks_page(choice, forms(choice), SPECTRA[0], exact)
     assert 'data-measured="H_f">2<' in page
     assert 'data-exact="H_L">9<' in page
-    assert "clear</span>: it is so" in page
+    assert "clear: it is so." in page
 
 
 def test_pictures_can_stand_above_each_other():
