@@ -1,7 +1,8 @@
 """What do the results look like? The `plot_` functions turn arrays into matplotlib axes, the `draw_` functions sizes.
 
 `show_images` shows the inputs. The `order_by_` functions permute parameters so that the blocks of a matrix stand out.
-The `_table` functions, `rank_list` and `summary` turn results into text, and `text_table` lays out any rows.
+The `_table` functions, `rank_list` and `summary` turn results into text, and `text_table` lays out any rows. The
+`_finding` functions say in a sentence what was found.
 `LOSS_TITLES` has the names of the losses for headings.
 """
 
@@ -10,6 +11,7 @@ from figures.densities import plot_counts, plot_densities, plot_distances, plot_
 from figures.diagrams import draw_loop, draw_pieces
 from figures.distributions import plot_shape, plot_truncation
 from figures.feature_maps import draw_convolution
+from figures.findings import exact_finding, layer_finding, rank_finding, sign_finding, sweep_finding
 from figures.images import show_images
 from figures.layers import layer_table, plot_layers
 from figures.matrices import plot_blocks, plot_reduction
@@ -40,10 +42,12 @@ __all__ = [
     "draw_hidden_layer",
     "draw_loop",
     "draw_pieces",
+    "exact_finding",
     "exact_table",
     "grade_table",
     "inertia_table",
     "judgement_table",
+    "layer_finding",
     "layer_table",
     "negatives_table",
     "order_by_channel",
@@ -71,12 +75,15 @@ __all__ = [
     "plot_sweep",
     "plot_training",
     "plot_truncation",
+    "rank_finding",
     "rank_list",
     "rank_table",
     "show_images",
+    "sign_finding",
     "spread_table",
     "structure_table",
     "summary",
+    "sweep_finding",
     "text_table",
     "truncation_table",
 ]

@@ -35,7 +35,7 @@ def rank_list(measured, data_rank=None):
            at the network
     """
     rows = [] if data_rank is None else [("X", "rank(X), r", data_rank)]
-    three, others = _divided(measured)
+    three, others = divided(measured)
     named = [*zip(SYMBOLS, three, strict=True), *others]
     rows += [(symbol, f"rank({symbol})", found) for symbol, found in named if found is not None]
     width = max(14, *(len(name) for _, name, _ in rows))
@@ -90,7 +90,7 @@ def rank_table(measured, predicted, heading="closed form", data_rank=None, exact
     data_exact = None if exact_data_rank is None else ExactRank(checks.integer("exact_data_rank", exact_data_rank, 0))
     ranks, equalities = as_known(predicted)
     rows = [] if data_rank is None else [("r", f"{'data':<20}{'r':>3}", data_rank, data_exact, None, True)]
-    three, others = _divided(measured)
+    three, others = divided(measured)
     rows += zip(SYMBOLS, TEXT_NAMES, three, exact, ranks, equalities, strict=True)
     rows += [(name, name, found, None, None, True) for name, found in others]
     graded = []
@@ -112,7 +112,7 @@ def _comparison(rank, known, is_equality):
     return "below" if rank < known and not is_equality else "no"
 
 
-def _divided(measured):
+def divided(measured):
     """Return the HessianTriple without a penalty, and pairs of a name and a value for what a penalty adds."""
     if not isinstance(measured, WithPenalty):
         return measured, []

@@ -1,8 +1,8 @@
-"""Run a notebook headless with other hyperparameters: `python notebooks/run.py NOTEBOOK [name=value ...]`.
+"""Run a notebook headless with other hyperparameters: `python notebooks/run.py [NOTEBOOK] [name=value ...]`.
 
-The names are those of the notebook's cell tagged `parameters`, and the values are of the kind that they have there. The
-executed copy and its figures go to `results/<notebook>[-name=value...]/`. The script prints the output of the cell
-tagged `table`.
+Without a notebook it takes the first one, hessian_rank.ipynb. The names are those of the notebook's cell tagged
+`parameters`, and the values are of the kind that they have there. The executed copy and its figures go to
+`results/<notebook>[-name=value...]/`. The script prints the output of the cells tagged `table`.
 """
 
 import argparse
@@ -17,22 +17,30 @@ from pathlib import Path
 
 from command_line import hyperparameters, parse, words_of_make
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+HERE = Path(__file__).resolve().parent
+FIRST = HERE / "hessian_rank.ipynb"
+RESULTS = HERE.parent / "results"
+_SETTING = re.compile(r"\w+=(?!.*\.ipynb$)")  # a word that is no notebook's name
 _LONGEST = 150  # bytes of a folder's name: file systems take 255
 
 
 def main(arguments=None):
     """Run the notebook that the command line names. Return 1, with the reason on stderr, if that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", type=_path)
+    parser.add_argument("notebook", nargs="?", help=f"default: {FIRST.name}")
     parser.add_argument("settings", nargs="*", metavar="name=value")
     parser.add_argument("--results", type=_path, default=RESULTS, help="folder for what is written")
     parser.add_argument("--make", action="store_true", help="take the settings from the command line of make as well")
     options = parser.parse_args(arguments)
-    words = options.settings + (words_of_make(os.environ.get("MAKEFLAGS", "")) if options.make else [])
+    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show is shown in part, and is no error
+        stream.reconfigure(errors="replace")
+    notebook, settings = options.notebook, options.settings
+    if notebook is None or (_SETTING.match(notebook) and not options.make):
+        notebook, settings = FIRST, [*([notebook] if notebook else []), *settings]
+    words = settings + (words_of_make(os.environ.get("MAKEFLAGS", "")) if options.make else [])
     kept = []
     try:
-        run(options.notebook, words, options.results, kept.append)
+        run(_path(notebook), words, options.results, kept.append)
     except KeyboardInterrupt:
         print("\nInterrupted", *_kept(kept), sep="\n", file=sys.stderr)
         return 130  # what a shell expects after Ctrl-C
@@ -69,7 +77,8 @@ def run(path, words, results, keep):
         folder.mkdir(parents=True, exist_ok=True)
         keep(working)
         # At this log level the kernel does not remark that it listens on an unencrypted local port, or is interrupted.
-        executed = papermill.execute_notebook(str(path), str(working), values, extra_arguments=["--log-level=50"])
+        names = (str(name).replace("{", "{{").replace("}", "}}") for name in (path, working))  # papermill's formats
+        executed = papermill.execute_notebook(*names, values, extra_arguments=["--log-level=50"])
         shutil.move(working, finished)
         figures = save_figures(executed, folder)
     except OSError as error:
@@ -77,7 +86,8 @@ def run(path, words, results, keep):
             f"results cannot be written to {folder}: {error.strerror or error}. Make room or mend that folder, or name "
             "another one: make run RESULTS=/tmp/results, or notebooks/run.py --results"
         ) from error
-    print(f"\n{table(executed)}\nExecuted notebook: {finished}")
+    printed = table(executed).strip("\n")
+    print(*(["", printed, ""] if printed else []), f"Executed notebook: {finished}", sep="\n")
     if figures:
         print(f"Figures: {', '.join(map(str, figures))}")
 
@@ -122,9 +132,11 @@ def save_figures(notebook, folder):
 
 
 def table(notebook):
-    """Return the text printed by the cell tagged `table`."""
+    """Return the text printed by the cells tagged `table`, an empty line between them, without progress bars."""
     cells = [cell for cell in notebook.cells if "table" in cell.metadata.get("tags", [])]
-    return "".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    texts = ["".join(output.get("text", "") for output in cell.outputs).replace("\r\n", "\n") for cell in cells]
+    texts = [re.sub(r"(?m)^.*\r.*\n?", "", text) for text in texts]  # a bar goes back to the start of its line
+    return "\n".join(filter(None, texts))
 
 
 def _path(text):

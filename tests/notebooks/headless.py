@@ -42,7 +42,7 @@ def line_and_environment(command, results, *more):
     assert f"`{command}`" in README or f"$ {command}\n" in README
     own, environment = make_here(results)
     line = re.sub(r"^make \w+", rf"\g<0> {shlex.join(own)}", command)
-    line = re.sub(r"^(?:\.venv/bin/)?(python|pip)\b", rf"{Path(sys.executable).parent}/\1", line)
+    line = re.sub(r"^(?:\.venv/bin/)?(python|pip|jupyter)\b", rf"{Path(sys.executable).parent}/\1", line)
     return f"{line} {shlex.join(more)}", environment
 
 

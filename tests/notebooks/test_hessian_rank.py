@@ -29,6 +29,7 @@ def test_committed_outputs():
     rows = [line.split() for line in signs.splitlines() if "  H_" in line]
     assert [row[3:6] for row in rows] == [["85", "90", "100"], ["150", "0", "125"], ["181", "69", "25"]]
     assert [row[-2] for row in rows] == ["yes"] * 3
+    assert "\n\nAll three ranks are those of the closed form, and exact arithmetic proves all three.\n" in printed
 
 
 def test_exactly_one_cell_has_the_parameters(committed):
@@ -134,8 +135,10 @@ def test_a_rank_that_the_pixels_have_only_by_rounding():
     table = printed(dim=49)
     assert data_row(table)[0] == 45
     assert ranks(table)[1] == [175, 250, 350]
-    assert table.splitlines()[-3] == "r: the stored inputs have rank 49 in exact arithmetic, 4 more."
+    assert "\nr: the stored inputs have rank 49 in exact arithmetic, 4 more.\n" in table
     assert "of the largest: they can be rounding alone." in table
+    sentence = " ".join(table.split("\n\n")[-1].split())
+    assert sentence.endswith("; the closed form has r = 45, but the stored inputs have rank 49.")
 
 
 @pytest.mark.parametrize(

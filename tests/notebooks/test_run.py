@@ -1,5 +1,6 @@
 """notebooks/run.py and `make run`: settings arrive as typed, and what goes wrong takes one line."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import nbformat
 import pytest
 
 # `run` is the script, notebooks/run.py
-from run import folder_name
+from run import folder_name, main, table
 
 from tests.conftest import ROOT
 from tests.notebooks.headless import make_here
@@ -74,7 +75,10 @@ def test_settings_reach_python_as_they_were_typed(make, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "MNIST"], "*** MNIST: neither one of 'run lab test lint notebooks benchmark' nor name=value."),
+        (
+            ["run", "MNIST"],
+            "*** MNIST: neither one of 'run lab explore html test lint notebooks benchmark' nor name=value.",
+        ),
         (["run", "widths=[3,", "20]"], '20]: neither one of .* widths="[3, 20]"'),
         (["lab", "bias=yes"], "*** make lab takes no hyperparameters: change bias in the notebook."),
         (["run", "foo=1; cmd"], "error: 'foo=1; cmd' sets no hyperparameter of the notebook"),
@@ -160,6 +164,93 @@ def test_a_kernel_that_is_not_installed(tmp_path):
     status, _, errors = run(write_notebook(tmp_path / "a.ipynb", kernel="julia-1.9"), "--results", tmp_path)
     assert status == 1
     assert errors[0].startswith("error: the notebook's kernel 'julia-1.9' is not installed; open it with make lab")
+
+
+@pytest.mark.parametrize(
+    ("words", "notebook", "settings"),
+    [
+        ([], "hessian_rank.ipynb", []),
+        (["n_train=8", "bias=yes"], "hessian_rank.ipynb", ["n_train=8", "bias=yes"]),
+        (["a.ipynb"], "a.ipynb", []),
+        (["a.ipynb", "n=1"], "a.ipynb", ["n=1"]),
+        (["a=b.ipynb", "n=1"], "a=b.ipynb", ["n=1"]),
+        (["my a", "n=1"], "my a", ["n=1"]),
+        (["--make", "n=1"], "n=1", []),
+    ],
+)
+def test_the_first_notebook_is_the_default(words, notebook, settings, monkeypatch):
+    called = []
+    monkeypatch.setattr("run.run", lambda path, words, *_: called.append((path.name, words)))
+    monkeypatch.delenv("MAKEFLAGS", raising=False)
+    assert main(words) == 0
+    assert called == [(notebook, settings)]
+
+
+def test_the_table_has_no_bars():
+    text = "p = 3\n\rranks  0 %\rranks 50 %\rranks 100 %\nrank 2\r\nrank 3\n"
+    cell = nbformat.v4.new_code_cell("", metadata={"tags": ["table"]})
+    cell.outputs = [nbformat.v4.new_output("stream", text=text)]
+    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("")])
+    assert table(notebook) == "p = 3\nrank 2\nrank 3\n"
+
+
+def test_a_notebook_without_a_table_prints_no_empty_line(tmp_path):
+    notebook = write_notebook(tmp_path / "a.ipynb")
+    found = nbformat.read(notebook, as_version=4)
+    found.cells = found.cells[:2]
+    nbformat.write(found, notebook)
+    status, printed, _ = run(notebook, "--results", tmp_path)
+    assert (status, printed) == (0, f"Executed notebook: {tmp_path / 'a' / 'a.ipynb'}\n")
+
+
+ODD = "my nötebooks ✓ 1 {x}"
+
+
+@pytest.mark.parametrize("name", [ODD, "ノート", "Тетрадь 2", "a%20b #1 & 'c'"])
+def test_names_with_spaces_and_letters_of_any_alphabet(make, name, tmp_path):
+    folder, results = tmp_path / name, tmp_path / name / "rësults ✓"
+    folder.mkdir()
+    notebook = write_notebook(folder / f"{name}.ipynb")
+    status, printed, errors = run(notebook, f"text={name}", "--results", results)
+    assert (status, errors) == (0, [])
+    assert f"{name!a} [1]" in printed
+    assert f"Executed notebook: {results}" in printed
+    found = make("run", f"NOTEBOOK={notebook}", f"RESULTS={results}", "numbers=[2]")
+    assert found.returncode == 0, found.stderr
+    assert "'none' [2]" in found.stdout
+    assert len(list(results.glob("*/*.ipynb"))) == 2
+
+
+def test_a_terminal_that_cannot_show_a_name(tmp_path):
+    notebook = write_notebook(tmp_path / "ノート.ipynb")
+    status, printed, errors = run(notebook, "--results", tmp_path, before="export PYTHONIOENCODING=ascii")
+    assert (status, errors) == (0, [])
+    assert "???.ipynb" in printed
+
+
+def test_a_checkout_in_a_folder_with_such_a_name(tmp_path):
+    """The script finds its first notebook and its results from any folder, and so does make from its own."""
+    copy = tmp_path / ODD / "hessian-rank"
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    words, environment = make_here(tmp_path)
+    environment |= {"PYTHONPATH": str(copy)}  # its own modules, not those of the environment
+    options = dict(env=environment, capture_output=True, text=True, timeout=300)
+    script = [sys.executable, str(copy / "notebooks" / "run.py"), "n_train=8", "dim=4", "classes=3"]
+    elsewhere = subprocess.run(script, cwd=tmp_path, **options)
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    expected = copy / "results" / "hessian_rank-n_train=8-dim=4-classes=3" / "hessian_rank.ipynb"
+    assert f"Executed notebook: {expected}" in elsewhere.stdout
+    own = [word for word in words if not word.startswith("RESULTS=")]
+    typed = subprocess.run(["make", *own, "run", "n_train=9", "dim=4", "classes=3"], cwd=copy, **options)
+    assert typed.returncode == 0, typed.stderr
+    assert "Executed notebook: results/hessian_rank-n_train=9" in typed.stdout
+    assert len(list(copy.glob("results/*/hessian_rank.ipynb"))) == 2
 
 
 def test_every_setting_has_a_folder_of_its_own():
