@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bars import told
 from grades import graded
 from hessians import HessianTriple, check_memory
 from matvecs import num_params
@@ -37,7 +38,7 @@ class Blocks(NamedTuple):
     norms: np.ndarray  # (L, L), the Frobenius norm of every block
 
 
-def dense_blocks(loss, apply_fn, params, batches, layer=None, reduction="sum", only=None):
+def dense_blocks(loss, apply_fn, params, batches, layer=None, reduction="sum", only=None, bar=None):
     """Return the blocks of H_f, H_o and H_L, summed over batches, by the (p, p) matrices.
 
         ||H||_F^2 = sum of ||H_kl||_F^2 over all pairs of layers k, l
@@ -49,6 +50,7 @@ def dense_blocks(loss, apply_fn, params, batches, layer=None, reduction="sum", o
         loss, apply_fn, params, batches, reduction, only: as in `hessians.dense_hessians`.
         layer: path of a parameter, such as 'Dense_0/kernel' -> name of its layer. By default that is 'Dense_0'
             (`parts.layers`).
+        bar: a `tqdm.tqdm`, which is told of the matrices, of every layer, and of the norms.
 
     Returns:
         HessianTriple of Blocks.
@@ -73,20 +75,20 @@ def dense_blocks(loss, apply_fn, params, batches, layer=None, reduction="sum", o
     problem = pose(loss, apply_fn, params, batches, reduction, only)
     check_memory(num_params(problem.params), matrices=8)
     pair, places = twin(problem), layers(problem.params, layer)
-    own = sums(pair.itself, problem)
+    tell = told(bar, len(places) + 2)
+    own = tell(sums(pair.itself, problem))
     of_twin = functools.cache(lambda: sums(pair.other))
 
     def ranks(where):
         found = counted(_block(own, where))
         other = lambda: counted(_block(of_twin(), where), expected=found)
-        return graded(found, None, len(where), other, pair.why_none)
+        return tell(graded(found, None, len(where), other, pair.why_none))
 
     found = HessianTriple(*zip(*map(ranks, places.values()), strict=True))
     outer = own.outer if own.factor is None else own.factor.T @ own.factor
     matrices = HessianTriple(own.functional, outer, own.total)
-    return HessianTriple(
-        *(blocks_of(places, one, _norms(matrix, places)) for one, matrix in zip(found, matrices, strict=True))
-    )
+    pairs = zip(found, matrices, strict=True)
+    return tell(HessianTriple(*(blocks_of(places, one, _norms(matrix, places)) for one, matrix in pairs)))
 
 
 def blocks_of(places, ranks, norms):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import checks
 import premises
+from bars import told
 from batching import arrays
 from matvecs import functional_terms, loss_hessian_terms, loss_terms, num_params, outer_terms
 from problem import check_batch, pose
@@ -44,7 +45,7 @@ class WithPenalty(NamedTuple):
 SYMBOLS = HessianTriple(functional="H_f", outer="H_o", loss="H_L")  # in plain text, for printed lines and messages
 
 
-def dense_hessians(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=None):
+def dense_hessians(loss, apply_fn, params, batches, reduction="sum", only=None, penalty=None, bar=None):
     """Return H_f, H_o and H_L, each summed over the batches: the Hessians of the sum of the batches' losses.
 
     Args:
@@ -60,6 +61,7 @@ def dense_hessians(loss, apply_fn, params, batches, reduction="sum", only=None, 
             `lambda path: path.startswith("Dense_1/")`, or a mask (`parts.chosen`). p is then the number of the free.
         penalty: R(params) -> scalar, a term of the parameters alone such as weight decay. It counts once, not once per
             batch, and is part of H_L.
+        bar: a `tqdm.tqdm`, which is told of three steps, one for each matrix, or as many for each large batch.
 
     Returns:
         HessianTriple of (p, p) arrays, symmetric to rounding. With a penalty WithPenalty, which also has the penalty's
@@ -90,11 +92,12 @@ def dense_hessians(loss, apply_fn, params, batches, reduction="sum", only=None, 
     problem = pose(loss, apply_fn, params, batches, reduction, only, penalty)
     check_memory(num_params(problem.params))
     functional = outer = total = 0.0
+    tell = told(bar, 3 * len(problem.batches))
     for batch in problem.batches:
         setting = *problem[:3], *batch
-        functional = functional + problem.scale * functional_terms(*setting)
-        outer = outer + problem.scale * outer_terms(*setting)
-        new = loss_terms(*setting)
+        functional = functional + problem.scale * tell(functional_terms(*setting))
+        outer = outer + problem.scale * tell(outer_terms(*setting))
+        new = tell(loss_terms(*setting))
         premises.check_derivatives(*setting, lambda v, new=new: new @ v)
         total = total + problem.scale * new
     if penalty is None:

@@ -8,6 +8,7 @@ import numpy as np
 
 import checks
 import losses
+from bars import told
 from counting import CLIFF, compressed, cosine_probes, count, default_rtol
 from grades import factor_rank, graded, has_cliff
 from hessians import HessianTriple, WithPenalty, check_memory
@@ -99,7 +100,7 @@ def numerical_rank(matrix, rtol=None, scale=0.0):
 
 
 def dense_ranks(
-    loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None, only=None, penalty=None
+    loss, apply_fn, params, batches, near_minimum=False, reduction="sum", bound=None, only=None, penalty=None, bar=None
 ):
     """Return the numerical ranks of H_f, H_o and H_L, summed over batches, by the (p, p) matrices, with their grades.
 
@@ -118,6 +119,7 @@ def dense_ranks(
         bound: HessianTriple of ints that the ranks cannot exceed, where a theorem says so, such as the closed form
             `closed_forms.linear_ranks` for a linear network without biases. It spares the twin, and half the time. A
             penalty is not meant in it.
+        bar: a `tqdm.tqdm`, which is told of three steps: the matrices, their ranks, and the grades by the twin.
 
     Returns:
         HessianTriple of NumericalRank, with a penalty WithPenalty, which also has the rank of H_L without it. The
@@ -152,7 +154,8 @@ def dense_ranks(
     check_memory(p, matrices=5 if penalty is None else 7)
     pair, of_penalty = twin(problem), twin(problem.penalty) if penalty else None
     added = sums(of_penalty.itself, problem.penalty).total if penalty else None
-    found = counted(sums(pair.itself, problem), near_minimum, added)
+    tell = told(bar, 3)
+    found = tell(counted(tell(sums(pair.itself, problem)), near_minimum, added))
 
     def of_twin():
         size = max(found.functional.rank, found.loss.rank) + 10
@@ -164,7 +167,7 @@ def dense_ranks(
             added = added * (abs(three.total).max() / (abs(added).max() or 1.0))
         return counted(three, False, added, found)
 
-    return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
+    return tell(graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else "")))
 
 
 def counted(three, near_minimum=False, added=None, expected=None):

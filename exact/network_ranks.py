@@ -47,7 +47,7 @@ class UndecidedError(ValueError):
 
 
 def exact_ranks(
-    loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300, reduction="sum", only=None
+    loss, apply_fn, params, batches, guess=None, primes=None, seed=0, digits=300, reduction="sum", only=None, bar=None
 ):
     """Return the exact ranks of H_f, H_o and H_L, summed over batches, at these very float64 numbers.
 
@@ -65,6 +65,7 @@ def exact_ranks(
         seed: of the default primes and the probes.
         digits: of the balls, at least. They are taken if the network or the loss contains exp, tanh or their like.
         reduction, only: as in `hessians.dense_hessians`.
+        bar: a `tqdm.tqdm`, which is told the number of probes multiplied and of rows eliminated, in one sum.
 
     Returns:
         HessianTriple of ExactRank. Each says what vouches for it: primes, or digits and a gap in digits.
@@ -93,20 +94,20 @@ def exact_ranks(
         (0, 2, 2)
     """
     problem = pose(loss, apply_fn, params, batches, reduction, only)
-    return exact_ranks_of(problem, guess, primes, seed, digits)
+    return exact_ranks_of(problem, guess, primes, seed, digits, bar)
 
 
-def exact_ranks_of(this, guess=None, primes=None, seed=0, digits=300):
+def exact_ranks_of(this, guess=None, primes=None, seed=0, digits=300, bar=None):
     """Return the exact ranks of a `problem.Problem`. Arguments and errors as in `exact_ranks`."""
     primes, digits = chosen_primes(primes, seed), checks.integer("digits", digits, minimum=50)
     p = hessians.num_params(this.params)
     starts = [size + 2 * _SPARE for size in guess or (512 - 2 * _SPARE,) * 3]
     if not is_rational(this, _BLOCK):
         try:
-            return _ranks_of_balls(this, starts, digits, seed)
+            return _ranks_of_balls(this, starts, digits, seed, bar)
         except ZeroDivisorError:
             raise UndecidedError(_ZERO) from None
-    by_prime = [_sketched(_modular(prime, this), p, starts, [seed, prime]) for prime in primes]
+    by_prime = [_sketched(_told(_modular(prime, this), bar), p, starts, [seed, prime]) for prime in primes]
     ranks = [tuple(pivots.rank for pivots in found) for found in zip(*by_prime, strict=True)]
     return HessianTriple(*(ExactRank(max(found), primes, found) for found in ranks))
 
@@ -188,6 +189,20 @@ def _ball(this, seed):
     )
 
 
+def _told(ring, bar):
+    """Return a _Ring that tells a bar, if there is one, of probes multiplied and of rows eliminated."""
+
+    def telling(function):
+        def call(array):
+            result = function(array)
+            bar.update(len(array))
+            return result
+
+        return call
+
+    return ring if bar is None else ring._replace(multiply=telling(ring.multiply), rank=telling(ring.rank))
+
+
 _BALL_FIELDS = functools.partial(fields, BALLS, BALLS, BALLS)
 
 
@@ -241,7 +256,7 @@ def _three(ring, vectors):
     return functional, outer, ring.add(functional, outer)
 
 
-def _ranks_of_balls(this, starts, digits, seed):
+def _ranks_of_balls(this, starts, digits, seed, bar):
     """Return the exact ranks by elimination in balls, with as many digits as it takes."""
     p = hessians.num_params(this.params)
     while True:
@@ -250,7 +265,7 @@ def _ranks_of_balls(this, starts, digits, seed):
             products(this, met, Number((few,)), 1)
             needed = int(min(_CLEAR + 2 * sum(met.reach), 1e9))
             if needed <= digits:
-                found = _sketched(_ball(this, seed), p, starts, seed)
+                found = _sketched(_told(_ball(this, seed), bar), p, starts, seed)
                 needed = 2 * digits
                 if all(pivots.gap > _CLEAR / 2 for pivots in found):
                     return HessianTriple(*(ExactRank(pivots.rank, digits=digits, gap=pivots.gap) for pivots in found))

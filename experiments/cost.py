@@ -4,7 +4,7 @@ import multiprocessing
 import resource
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,18 +20,24 @@ class Cost(NamedTuple):
     peak: float  # peak memory after the call, in bytes
 
 
-def measure(function, *arguments):
+def measure(function, *arguments, bar=None):
     """Return the Cost of function(*arguments) in a process of its own, which compiles everything anew.
 
     Args:
         function: any that can be imported by its name. What its module imports is not counted.
         arguments: anything that can be pickled. They should hold NumPy arrays rather than JAX's.
+        bar: a `tqdm.tqdm`, drawn again every second, so that its time goes on. It is told of one call.
 
     Raises:
         Whatever the function raises. BrokenProcessPool if the process dies, for instance of too little memory.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(_timed, jax.config.jax_enable_x64, function, arguments).result()
+        call = executor.submit(_timed, jax.config.jax_enable_x64, function, arguments)
+        if bar is not None:
+            while not wait([call], timeout=1.0).done:
+                bar.refresh()
+            bar.update(1)
+        return call.result()
 
 
 def _timed(x64, function, arguments):

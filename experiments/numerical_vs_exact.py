@@ -34,7 +34,7 @@ class Trial(NamedTuple):
     grade: str = "open"  # of the numerical rank, one of `counting.GRADES`
 
 
-def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
+def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80, bar=None):
     """Return a list of Trials, three for each of `draws` draws for every shape, activation, and bias or none.
 
     Every draw takes the next data set, some of its first images, and new weights by the next initialization. Networks
@@ -47,6 +47,7 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
         seed: of the draws.
         samples: number of images n of a draw.
         pool: number of images that they are drawn from.
+        bar: a `tqdm.tqdm`, which is told the number of settings.
 
     Raises:
         TypeError, ValueError, RuntimeError: for no data sets, or unknown ones, as in `data.get_dataset`, and for a
@@ -57,10 +58,11 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
         raise ValueError("datasets is empty: name at least one data set, for instance ['digits']")
     generator = np.random.default_rng(seed)
     names, initializers = itertools.cycle(datasets), itertools.cycle(INITIALIZERS)
-    trials = []
-    for (dim, widths, outputs), activation, bias in itertools.product(SHAPES, PIECEWISE_LINEAR, [False, True]):
-        if count_parameters(dim, widths, outputs, bias) > largest:
-            continue
+    trials, kinds = [], itertools.product(SHAPES, PIECEWISE_LINEAR, [False, True])
+    kinds = [((dim, *more), *kind) for (dim, *more), *kind in kinds if count_parameters(dim, *more, kind[1]) <= largest]
+    if bar is not None:
+        bar.reset(total=len(kinds) * draws)
+    for (dim, widths, outputs), activation, bias in kinds:
         _, apply_fn = fully_connected(widths, outputs, activation, get_init("glorot"), bias=bias)
         shape = "-".join(map(str, [dim, *widths, outputs]))
         for _ in range(draws):
@@ -71,6 +73,8 @@ def survey(datasets, draws, largest=600, seed=0, samples=50, pool=80):
             _, params = init_fn(random_key(generator.integers(2**31)), (-1, dim))
             setting = f"{name}, {shape} {activation}{' with bias' if bias else ''}, {init_name}"
             trials += judge(setting, squared, apply_fn, params, [(data.x_train[rows], data.y_train[rows])])
+            if bar is not None:
+                bar.update(1)
     return trials
 
 
@@ -116,12 +120,13 @@ def certify(dim, widths, outputs, bias=False, samples=30, seed=0, loss_name="mse
     return predicted, _ranks(exact_ranks(*problem, guess=predicted))
 
 
-def saturation(dim, widths, outputs, scales, samples=30, seed=0):
+def saturation(dim, widths, outputs, scales, samples=30, seed=0, bar=None):
     """Return the ranks of a linear network under cross-entropy as its outputs grow and the softmax saturates.
 
     Args:
         dim, widths, outputs, samples, seed: as in `certify`.
         scales: factors of the last layer, and so of the outputs.
+        bar: a `tqdm.tqdm`, which is told what `exact.exact_ranks` tells it.
 
     Returns:
         {scale: (closed forms, exact ranks, float64 ranks)}, HessianTriples of ints.
@@ -130,7 +135,8 @@ def saturation(dim, widths, outputs, scales, samples=30, seed=0):
     found = {}
     for scale in scales:
         problem = loss, apply_fn, [*params[:-1], scale * params[-1]], batches
-        found[scale] = predicted, _ranks(exact_ranks(*problem, guess=predicted)), _ranks(dense_ranks(*problem))
+        exact = exact_ranks(*problem, guess=predicted, bar=bar)
+        found[scale] = predicted, _ranks(exact), _ranks(dense_ranks(*problem))
     return found
 
 

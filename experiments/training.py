@@ -13,6 +13,8 @@ import losses
 from problem import pose
 from ranks import dense_ranks
 
+_HALTS = 100  # of a descent, for a progress bar
+
 
 class Training(NamedTuple):
     """A run of gradient descent. Step 0 is before the first update."""
@@ -22,7 +24,7 @@ class Training(NamedTuple):
     params: dict  # {step: params} for every step to keep
 
 
-def train(loss, apply_fn, params, batches, optimizer, steps, keep):
+def train(loss, apply_fn, params, batches, optimizer, steps, keep, bar=None):
     """Return a run of `optimizer` on L, the sum of the batches' losses: theta_{t+1} = theta_t + update(grad L).
 
     With `optax.sgd(rate)` the update is -rate grad L. As in the Hessians, L is the sum over the samples, not their
@@ -36,6 +38,7 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
         optimizer: an optax optimizer.
         steps: number of updates, at least 1.
         keep: steps at which to keep the parameters, between 0 and `steps`. `kept_steps` spreads some.
+        bar: a `tqdm.tqdm`, which is told the number of updates, about a hundred times in all.
 
     Returns:
         Training.
@@ -55,10 +58,14 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     loss, apply_fn, params, batches, _, _ = pose(loss, apply_fn, params, batches)
     record = jnp.full((2, steps + 1), jnp.nan, jnp.float64)
     state, kept, step = (params, optimizer.init(params)), {}, 0
-    for stop in [*keep, steps + 1]:
+    halts = [] if bar is None else range(0, steps, -(-steps // _HALTS))
+    for stop in sorted({*keep, *halts, steps + 1}):
         state, record = _advance(losses.of_params(loss, apply_fn), optimizer, state, record, step, stop, batches)
-        if stop <= steps:
+        if stop in keep:
             kept[stop] = state[0]
+        if bar is not None:
+            record.block_until_ready()  # JAX returns before it has computed
+            bar.update(min(stop, steps) - step)
         step = stop
     values, norms = np.asarray(record)
     if not np.isfinite(values).all():
@@ -70,7 +77,7 @@ def train(loss, apply_fn, params, batches, optimizer, steps, keep):
     return Training(values, norms, kept)
 
 
-def descend(loss, apply_fn, params, batches, rate, momentum, steps):
+def descend(loss, apply_fn, params, batches, rate, momentum, steps, bar=None):
     """Return a run of gradient descent with momentum, and the ranks along it.
 
     The learning rate is `rate` / lambda_1, where lambda_1 is the largest |eigenvalue| of H_L at the start. If H_L is
@@ -80,6 +87,7 @@ def descend(loss, apply_fn, params, batches, rate, momentum, steps):
         loss, apply_fn, params, batches, steps: as in `train`.
         rate: below 2 (1 + momentum). Then the descent is stable as long as the curvature does not grow.
         momentum: at least 0 and below 1.
+        bar: a `tqdm.tqdm`, whose first half is the descent, and the second the ranks along it.
 
     Returns:
         Training, and what `ranks_along` returns for it, at `kept_steps(steps)`.
@@ -91,8 +99,13 @@ def descend(loss, apply_fn, params, batches, rate, momentum, steps):
     kept = kept_steps(steps)
     sharpness = float(abs(dense_ranks(loss, apply_fn, params, batches).loss.spectrum[0]))
     optimizer = optax.sgd(rate / (sharpness or 1.0), momentum)
-    training = train(loss, apply_fn, params, batches, optimizer, steps, kept)
-    return training, ranks_along(loss, apply_fn, training, batches)
+    tell = None
+    if bar is not None:
+        bar.reset(total=2 * steps)
+        shares = iter(np.diff(np.linspace(0, steps, len(kept) + 1).round()))  # whole numbers, which add up to `steps`
+        tell = lambda: bar.update(int(next(shares)))
+    training = train(loss, apply_fn, params, batches, optimizer, steps, kept, bar)
+    return training, ranks_along(loss, apply_fn, training, batches, tell)
 
 
 def kept_steps(steps, count=15):
@@ -110,7 +123,7 @@ def kept_steps(steps, count=15):
     return [0, *sorted({round(step) for step in np.geomspace(1, steps, count)})]
 
 
-def ranks_along(loss, apply_fn, training, batches):
+def ranks_along(loss, apply_fn, training, batches, tell=None):
     """Return {step: HessianTriple of NumericalRank} at the parameters kept.
 
     H_f vanishes at a minimum. It is computed directly and counted at the scale of H_L. The difference H_L - H_o would
@@ -119,11 +132,14 @@ def ranks_along(loss, apply_fn, training, batches):
     Args:
         loss, apply_fn, batches: as in `ranks.dense_ranks`.
         training: Training.
+        tell: a function without arguments, called whenever the ranks at a step are found.
     """
-    return {
-        step: dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
-        for step, params in training.params.items()
-    }
+    found = {}
+    for step, params in training.params.items():
+        found[step] = dense_ranks(loss, apply_fn, params, batches, near_minimum=True)
+        if tell is not None:
+            tell()
+    return found
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -12,12 +12,13 @@ CALLED = {
     "closed_forms.attention", "closed_forms.balanced_minima", "closed_forms.convolutional", "closed_forms.linear",
     "closed_forms.one_hidden_layer", "closed_forms.residual", "closed_forms.tied", "data", "dataloader",
     "exact.affordable", "exact.matrix_ranks", "exact.network_ranks", "experiments.layer_spectra", "experiments.setting",
-    "experiments.sharpness", "figures.closed_form_curves", "figures.feature_maps", "figures.network_drawings",
-    "figures.orders", "figures.tables", "hessians", "initializers", "linear_networks.eigenvalues",
-    "linear_networks.fewer_samples", "linear_networks.powers_of_two", "linear_networks.second_moments",
-    "linear_networks.signs", "losses", "matrix_free.densities", "matrix_free.extremes", "matrix_free.operators",
-    "matrix_free.probed_ranks", "matrix_free.traces", "networks.attention_heads", "networks.convolutions",
-    "networks.perceptrons", "networks.residual_branches", "networks.transformers", "networks.weight_tying", "ranks",
+    "experiments.sharpness", "figures.closed_form_curves", "figures.feature_maps", "figures.findings",
+    "figures.network_drawings", "figures.orders", "figures.tables", "hessians", "initializers",
+    "linear_networks.eigenvalues", "linear_networks.fewer_samples", "linear_networks.powers_of_two",
+    "linear_networks.second_moments", "linear_networks.signs", "losses", "matrix_free.densities",
+    "matrix_free.extremes", "matrix_free.operators", "matrix_free.probed_ranks", "matrix_free.traces",
+    "networks.attention_heads", "networks.convolutions", "networks.perceptrons", "networks.residual_branches",
+    "networks.transformers", "networks.weight_tying", "ranks",
 }  # fmt: skip
 
 

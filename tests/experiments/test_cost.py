@@ -1,3 +1,6 @@
+import time
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -23,6 +26,15 @@ def test_measured_in_a_process_of_its_own():
     assert tuple(found.rank for found in cost.result) == EXPECTED
     assert cost.seconds > 0
     assert 1e7 < cost.before <= cost.peak < 1e10
+
+
+def test_a_bar_is_drawn_while_it_runs():
+    drawn = []
+    bar = SimpleNamespace(refresh=lambda: drawn.append("again"), update=lambda count: drawn.append(count))
+    assert measure(time.sleep, 2.5, bar=bar).seconds >= 2.5
+    assert drawn[:2] == ["again", "again"]
+    assert drawn[-1] == 1
+    assert drawn.count(1) == 1
 
 
 def test_the_peak_is_that_of_the_call():

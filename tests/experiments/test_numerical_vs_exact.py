@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from architectures import fully_connected
 from counting import CLIFF, GRADES
-from experiments.numerical_vs_exact import Trial, certificates, judge, survey
+from experiments.numerical_vs_exact import Trial, certificates, judge, saturation, survey
 from figures import grade_table, judgement_table
 from hessians import HessianTriple
 from initializers import get_init, random_key
@@ -26,6 +29,16 @@ def test_a_small_survey():
     assert len(linear) == 12
     assert all(trial.numerical == trial.exact for trial in linear)
     assert {trial.grade for trial in linear} == {"clear"}
+
+
+def test_bars():
+    with tqdm(file=io.StringIO()) as bar:
+        assert len(survey(["digits"], draws=2, largest=45, bar=bar)) == 3 * 2 * 3
+        assert bar.n == bar.total == 2 * 3
+    with tqdm(file=io.StringIO()) as bar:
+        with_bar = saturation(2, [2], 3, [1.0, 2.0], samples=4, bar=bar)
+        assert bar.n == 2 * 4 * 10  # two scales; ten products, and ten rows of each of three matrices
+    assert with_bar == saturation(2, [2], 3, [1.0, 2.0], samples=4)
 
 
 @pytest.mark.parametrize("loss_name", ["mse", "cross"])

@@ -21,7 +21,7 @@ EXCEPTIONS = {
     "beyond_linear": {"activation"},  # the one to train beside the linear network
     "attention": {"dim"},  # inputs of a token, not of an image
 }
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem != "index")
 
 
 def parameter_cell(name):

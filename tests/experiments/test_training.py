@@ -1,8 +1,11 @@
+import io
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tqdm import tqdm
 
 from architectures import fully_connected
 from closed_forms import critical_ranks, linear_ranks
@@ -44,6 +47,22 @@ def test_steps_of_gradient_descent_written_out():
         a, b = a - 1e-3 * velocity[0], b - 1e-3 * velocity[1]
     assert list(training.params) == [0, 2, 3]
     assert len(training.losses) == len(training.gradient_norms) == 4
+
+
+@pytest.mark.parametrize("steps", [1, 7, 250])
+def test_a_bar_counts_the_updates_and_changes_nothing(steps):
+    apply_fn, params = network([4])
+    setting = get_loss("mse"), apply_fn, params, BATCHES
+    with tqdm(file=io.StringIO()) as bar:
+        with_bar = train(*setting, optax.sgd(1e-3), steps, [0, steps], bar)
+        assert bar.n == steps
+    without = train(*setting, optax.sgd(1e-3), steps, [0, steps])
+    np.testing.assert_array_equal(with_bar.losses, without.losses)
+    assert list(with_bar.params) == list(without.params) == [0, steps]
+    with tqdm(file=io.StringIO()) as bar:
+        _, along = descend(*setting, 0.1, 0.5, steps, bar)
+        assert bar.n == bar.total == 2 * steps
+    assert list(along) == kept_steps(steps)
 
 
 @pytest.mark.parametrize("loss_name", ["mse", "cross"])
