@@ -1,7 +1,9 @@
 # make run      install into .venv, execute the notebook headless, print measured beside predicted ranks
 #               with other hyperparameters: make run dataset=MNIST loss_name=cross widths="[20, 20]"
 #               another notebook, and another folder to write to: make run NOTEBOOK="my copy.ipynb" RESULTS=/tmp/results
-# make lab      the same environment, the notebook open in JupyterLab
+# make lab      the same environment, the list of the notebooks open in JupyterLab
+# make explore  sliders in a browser: closed forms, measured and exact ranks of one network
+# make html     all notebooks with their outputs as a site in site/, which reads without a network
 # make test     the tests
 # make lint     ruff, over modules, tests and notebooks
 # make notebooks  execute the committed notebooks in place, and redraw the README's picture
@@ -9,11 +11,12 @@
 #               a first look, in a minute: make benchmark SMALL=yes
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+override OPENED := $(if $(filter undefined,$(origin NOTEBOOK)),notebooks/index.ipynb)
 NOTEBOOK ?= notebooks/hessian_rank.ipynb
 RESULTS ?= results
 BIN = .venv/bin
 READY = .venv/ready
-GOALS = run lab test lint notebooks benchmark
+GOALS = run lab explore html test lint notebooks benchmark
 
 ifneq ($(filter-out $(GOALS) $(READY),$(MAKECMDGOALS)),)
 $(error $(filter-out $(GOALS) $(READY),$(MAKECMDGOALS)): neither one of '$(GOALS)' nor name=value. \
@@ -25,7 +28,7 @@ endif
 # MAKEOVERRIDES a backslash stands before spaces and backslashes: without these, every setting is one word.)
 override NOTEBOOK := $(value NOTEBOOK)
 override RESULTS := $(value RESULTS)
-export NOTEBOOK RESULTS
+export NOTEBOOK OPENED RESULTS
 empty :=
 TYPED = $(subst \$(empty) ,_,$(subst \\,_,$(MAKEOVERRIDES)))
 NAMES = $(foreach word,$(TYPED),$(firstword $(subst =, ,$(word))))
@@ -37,14 +40,23 @@ unexport $(filter-out NOTEBOOK RESULTS,$(NAMES))
 run: $(READY)
 	@$(BIN)/python notebooks/run.py --make "$$NOTEBOOK" --results "$$RESULTS"
 
-ifneq ($(filter lab,$(MAKECMDGOALS)),)
+ifneq ($(filter lab explore,$(MAKECMDGOALS)),)
 ifneq ($(SETTINGS),)
-$(error make lab takes no hyperparameters: change $(SETTINGS) in the notebook)
+$(error make $(filter lab explore,$(MAKECMDGOALS)) takes no hyperparameters: change $(SETTINGS) in the notebook)
 endif
 endif
 
 lab: $(READY)
-	$(BIN)/jupyter lab "$$NOTEBOOK"
+	$(BIN)/jupyter lab "$${OPENED:-$$NOTEBOOK}"
+
+# Voila's own page has these three extensions of JupyterLab in another version, and complains of them.
+OTHERS = '@jupyter-notebook/lab-extension', '@voila-dashboards/jupyterlab-preview', 'jupyterlab_pygments'
+
+explore: $(READY)
+	$(BIN)/voila notebooks/explorer.ipynb --VoilaConfiguration.extension_denylist="[$(OTHERS)]"
+
+html: $(READY)
+	@$(BIN)/python notebooks/overview.py
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
@@ -54,7 +66,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 notebooks: $(READY)
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		--ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams notebooks/*.ipynb
 	$(BIN)/python notebooks/run.py notebooks/hessian_rank.ipynb
 	cp results/hessian_rank/figure-2.png docs/spectra.png

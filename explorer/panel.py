@@ -121,8 +121,13 @@ def explore(choice=None):
                     else f"More than {MEASURED} parameters: the formulas hold, but measuring takes too long."
                 )
 
-    again.on_click(lambda _: measuring.ask(now["choice"]))
-    exact.on_click(lambda _: proving.ask(now["choice"]))
+    def asked(which, what):
+        with lock:
+            say(f"Computing {what} ...", working=True)
+            which.ask(now["choice"])
+
+    again.on_click(lambda _: asked(measuring, "the ranks"))
+    exact.on_click(lambda _: asked(proving, "the exact ranks"))
     controls.write(sliders, choice)
     for slider in controls.each(sliders):
         slider.observe(changed, "value")

@@ -32,10 +32,14 @@ NOT_RUN = {
     "python -m benchmarks.ranks.graded": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.matrix_free.spectra_compared": "`make benchmark SMALL=yes` runs it",
     "python -m benchmarks.linear_networks.judged_signs": "`make benchmark SMALL=yes` runs it",
+    "make explore": "serves until it is stopped; tests/notebooks/test_explorer.py moves its sliders",
+    ".venv/bin/voila notebooks/explorer.ipynb": "the same",
+    "make html": "tests/notebooks/test_overview.py makes the pages in a folder of its own",
+    ".venv/bin/python notebooks/overview.py": "the same",
     "pip install .": "tests/test_packaging.py runs it, with the options that make it work without a connection",
     "pip install '.[flax,equinox]'": "requirements.txt installs the two libraries, in the versions that it pins",
     "wsl --install": "sets up Linux on Windows",
-    "python3 -m venv .venv": "these tests run in the environment that it makes",
+    "python -m venv .venv": "these tests run in the environment that it makes",
     ".venv/bin/pip install -r requirements.txt": "these tests need what it installs, several GB",
     '.venv/bin/pip install "jax[cuda13]==0.10.2"': "several GB more, for a GPU",
 }
@@ -52,7 +56,7 @@ def commands():
     blocks = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
     shown = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    inline = re.findall(r"`((?:make |python3? |pip |wsl |\.venv/bin/p)[^`]*)`", text)
+    inline = re.findall(r"`((?:make |python3? |pip |wsl |\.venv/bin/[a-z])[^`]*)`", text)
     return {command for command in [*shown, *inline] if command != ".venv/bin/python"}
 
 
@@ -107,16 +111,28 @@ def rows(text):
     return [line.split() for line in re.findall(r"^(.*) \d\.\de\+\d\d +(?:proved|clear|open)$", text, flags=re.M)]
 
 
-@pytest.mark.parametrize(
-    "command", ["make run", ".venv/bin/python notebooks/run.py notebooks/hessian_rank.ipynb"], ids=["make", "without"]
-)
+def found(text):
+    """Return the sentence below the table: what stands before the line that says where the notebook is."""
+    return text.partition("\n\nExecuted notebook: ")[0].rpartition("\n\n")[2]
+
+
+@pytest.mark.parametrize("command", ["make run", ".venv/bin/python notebooks/run.py"], ids=["make", "without"])
 def test_the_first_notebook_prints_the_table_shown(command, tmp_path):
     more = [] if command == "make run" else ["--results", tmp_path]
     finished = typed(command, tmp_path, *map(str, more))
     assert finished.returncode == 0, finished.stderr
     assert len(rows(README)) == 4
     assert rows(finished.stdout) == rows(README)
+    assert found(README) == found(finished.stdout) != ""
     assert f"Executed notebook: {tmp_path / 'hessian_rank' / 'hessian_rank.ipynb'}" in finished.stdout
+
+
+def test_another_notebook_without_make(tmp_path):
+    command = ".venv/bin/python notebooks/run.py notebooks/attention.ipynb keys=3"
+    small = ["n_train=8", "dim=3", "classes=3", "values=1", "more_keys=[1]", "more_heads=[2]", "more_heads_dim=2"]
+    finished = typed(command, tmp_path, *small, "fewer_samples=[1]", "dataset=gaussian", "--results", str(tmp_path))
+    assert finished.returncode == 0, finished.stderr
+    assert "keys=3" in finished.stdout
 
 
 def test_other_hyperparameters(tmp_path, monkeypatch):
@@ -156,11 +172,29 @@ def fetched(address):
     return {"type": f"nothing at {address}"}
 
 
-def test_jupyterlab_opens_the_notebook(tmp_path, monkeypatch):
+def page_to_open(folder):
+    """Return the page that a server writes into its folder, moments after its address, to send a browser to a file."""
+    for _ in range(50):
+        if pages := list(folder.glob("jpserver-file-to-run-*-open.html")):
+            return pages[0].read_text()
+        time.sleep(0.2)
+    return f"no page in {folder}"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("make lab", "index.ipynb"),
+        ("make lab NOTEBOOK=notebooks/spectra.ipynb", "spectra.ipynb"),
+        (".venv/bin/jupyter lab notebooks/index.ipynb", "index.ipynb"),
+    ],
+)
+def test_jupyterlab_opens_the_notebook(command, name, tmp_path, monkeypatch):
     settings = {"ServerApp": {"open_browser": False, "allow_root": True, "ip": "127.0.0.1", "port": 0}}
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps(settings))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
-    line, environment = line_and_environment("make lab", tmp_path)
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    line, environment = line_and_environment(command, tmp_path)
     options = dict(cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(["bash", "-c", line], start_new_session=True, **options) as server:
         stop = threading.Timer(60, os.killpg, [server.pid, signal.SIGKILL])  # a server that says nothing
@@ -169,12 +203,14 @@ def test_jupyterlab_opens_the_notebook(tmp_path, monkeypatch):
         for text in server.stderr:  # which ends with the server
             said.append(text)
             if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab(\?token=\w+)", text):
-                served = fetched(f"{found[1]}/api/contents/hessian_rank.ipynb{found[2]}")
+                served = fetched(f"{found[1]}/api/contents/{name}{found[2]}")
+                opened = page_to_open(tmp_path)
                 os.killpg(server.pid, signal.SIGKILL)
                 break
         stop.cancel()
     assert found, "".join(said)
     assert served["type"] == "notebook"
+    assert f"/lab/tree/{name}" in opened
     assert "Serving notebooks from local directory: " + str(ROOT / "notebooks") in "".join(said)
 
 

@@ -65,7 +65,7 @@ def test_nothing_is_wider_than_a_small_page(page):
 
 def test_committed_outputs():
     printed = check_committed("explorer", pictures=0)
-    assert "All three are equalities" in printed
+    assert "All three ranks are those of the closed form" in printed
     bundles = [
         output.data
         for cell in nbformat.read(path("explorer"), as_version=4).cells

@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 from explorer import Choice, controls
 from explorer.choices import FIRST, KINDS, LOSSES, activations, nearest, parameters
@@ -20,31 +18,34 @@ _LOSSES = {name: words for words, name in controls.LOSS_NAMES.items()}
 @contextlib.contextmanager
 def served(notebook, folder):
     """Yield the address of a notebook as a page, by voila. What the server prints goes to a file in the folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "voila", notebook, "--no-browser", f"--port={port}"]
     command.append(f"--VoilaConfiguration.extension_denylist={DENIED}")
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     with open(folder / "voila.txt", "w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield _when_it_answers(f"http://127.0.0.1:{port}/", process)
+            yield when_it_answers(port, process)
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _when_it_answers(address, process):
-    for _ in range(300):
-        assert process.poll() is None, "voila ended"
-        with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError),
-            socket.create_connection(("127.0.0.1", int(address.split(":")[-1].strip("/"))), 1),
-        ):
-            return address
+def free_port():
+    """Return a port that no server uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def when_it_answers(port, process):
+    """Return the address of a server on this machine, once it answers."""
+    for _ in range(600):
+        assert process.poll() is None, "the server ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return f"http://127.0.0.1:{port}/"
         time.sleep(0.2)
-    raise TimeoutError("voila does not answer")
+    raise TimeoutError("the server does not answer")
 
 
 def opened(page, address):
@@ -74,21 +75,31 @@ def grades(page):
     return [cell.inner_text() for cell in page.locator("[data-grade]").all()]
 
 
+# Notes when a control is touched, and when the formulas of another choice are on the page.
+_WATCH = """() => {
+    const shown = () => document.querySelector("[data-choice]")?.dataset.choice, before = shown();
+    window.shownAt = undefined;
+    for (const kind of ["keydown", "change", "click"])
+        document.addEventListener(kind, () => { window.touchedAt = performance.now(); }, {capture: true});
+    const watch = new MutationObserver(() => {
+        if (shown() && shown() !== before) { window.shownAt = performance.now(); watch.disconnect(); }
+    });
+    watch.observe(document.body, {subtree: true, childList: true, attributes: true});
+}"""
+
+
 def moved(page, target):
     """Move the controls one by one until they say a choice. Return the seconds that each change took to be shown.
 
-    The formulas have followed a change when they are those of another choice than before.
+    They are counted in the page: from the key, the menu or the click to the formulas of another choice.
     """
     seconds = []
     for name, value in _controls(target).items():
         if _controls(shown(page)[0])[name] != value:
-            before = page.locator("[data-choice]").get_attribute("data-choice")
-            start = time.monotonic()
+            page.evaluate(_WATCH)
             _set(page, name, value)
-            page.wait_for_function(
-                "before => document.querySelector('[data-choice]').dataset.choice != before", arg=before, timeout=20_000
-            )
-            seconds.append(time.monotonic() - start)
+            page.wait_for_function("() => window.shownAt", timeout=20_000)
+            seconds.append(page.evaluate("(window.shownAt - window.touchedAt) / 1000"))
     return seconds
 
 
