@@ -49,11 +49,9 @@ endif
 lab: $(READY)
 	$(BIN)/jupyter lab "$${OPENED:-$$NOTEBOOK}"
 
-# Voila's own page has these three extensions of JupyterLab in another version, and complains of them.
-OTHERS = '@jupyter-notebook/lab-extension', '@voila-dashboards/jupyterlab-preview', 'jupyterlab_pygments'
-
+# In voila.json are three extensions of JupyterLab that voila's page has no use for, and complains of.
 explore: $(READY)
-	$(BIN)/voila notebooks/explorer.ipynb --VoilaConfiguration.extension_denylist="[$(OTHERS)]"
+	$(BIN)/voila notebooks/explorer.ipynb
 
 html: $(READY)
 	@$(BIN)/python notebooks/overview.py

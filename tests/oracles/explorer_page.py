@@ -11,7 +11,6 @@ from explorer import Choice, controls
 from explorer.choices import FIRST, KINDS, LOSSES, activations, nearest, parameters
 from tests.conftest import ROOT
 
-DENIED = "['@jupyter-notebook/lab-extension', '@voila-dashboards/jupyterlab-preview', 'jupyterlab_pygments']"
 _LOSSES = {name: words for words, name in controls.LOSS_NAMES.items()}
 
 
@@ -20,7 +19,6 @@ def served(notebook, folder):
     """Yield the address of a notebook as a page, by voila. What the server prints goes to a file in the folder."""
     port = free_port()
     command = [sys.executable, "-m", "voila", notebook, "--no-browser", f"--port={port}"]
-    command.append(f"--VoilaConfiguration.extension_denylist={DENIED}")
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     with open(folder / "voila.txt", "w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
