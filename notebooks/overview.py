@@ -176,7 +176,13 @@ def rendered(page, before, after, texts):
     said = dict(project=PROJECT, title=page.title, previous=_named(before), next=_named(after))
     said["texts"] = [_named(text) for text in texts]
     html, _ = exporter.from_notebook_node(page.notebook, {"page": said})
-    return BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(html, "html.parser")
+    for picture in soup.select(
+        "main img[alt^='No description']"
+    ):  # nbconvert asks the cell for pictures of points only
+        before = picture.find_previous(["h1", "h2", "h3"])
+        picture["alt"] = f"Figure of the section “{before.text.rstrip('¶') if before else page.title}”"
+    return soup
 
 
 def relink(soup, source, targets, anchors):
