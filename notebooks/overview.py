@@ -177,9 +177,8 @@ def rendered(page, before, after, texts):
     said["texts"] = [_named(text) for text in texts]
     html, _ = exporter.from_notebook_node(page.notebook, {"page": said})
     soup = BeautifulSoup(html, "html.parser")
-    for picture in soup.select(
-        "main img[alt^='No description']"
-    ):  # nbconvert asks the cell for pictures of points only
+    # For pictures of lines, nbconvert does not ask the cell.
+    for picture in soup.select("main img[alt^='No description']"):
         before = picture.find_previous(["h1", "h2", "h3"])
         picture["alt"] = f"Figure of the section “{before.text.rstrip('¶') if before else page.title}”"
     return soup

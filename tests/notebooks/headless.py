@@ -53,7 +53,7 @@ def make_here(results):
     ready = Path(results) / "ready"
     ready.touch()  # newer than requirements.txt: make finds its environment complete
     # What pytest and make tell their own children would make these children behave otherwise.
-    own = "MAKE", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "PYTEST_CURRENT"
+    own = "MAKE", "NOTEBOOK", "OPENED", "RESULTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "PYTEST_CURRENT"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return [f"BIN={Path(sys.executable).parent}", f"READY={ready}", f"RESULTS={results}"], environment
 
