@@ -51,12 +51,6 @@ def evaluate(definitions, values):
     return found
 
 
-def names_in(expression):
-    """Return the names in an expression, or in a list of them."""
-    trees = map(ast.parse, [expression] if isinstance(expression, str) else expression)
-    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
 def symbol(name):
     """Return a name as HTML: one letter in italics, and what follows an underscore as an index."""
     letter, _, index = name.partition("_")
