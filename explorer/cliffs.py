@@ -26,9 +26,9 @@ def draw_cliffs(measured, predicted, alone=False):
         parts.append(
             svg.text(left, _TOP - 26, f"{svg.index('H', name[-1])} rank {found.rank}", size=14, font_weight="bold")
         )
-        parts.append(svg.text(left, _TOP - 9, f"{found.grade}, gap {_gap(found.gap)}", size=12))
+        parts.append(svg.text(left, _TOP - 9, f"{found.grade}, gap {gap_text(found.gap)}", size=12))
         parts += _panel(*row, found.rank, rank, COLORS[place], left, low)
-        said.append(f"{name} rank {found.rank}, gap {_gap(found.gap)}, {found.grade}")
+        said.append(f"{name} rank {found.rank}, gap {gap_text(found.gap)}, {found.grade}")
     step = 4 if low > -22 else 8
     for decade in range(0, int(low) - 1, -step):
         y = _height(decade, low)
@@ -84,5 +84,6 @@ def _height(decade, low):
     return _TOP + _HIGH * min(decade / low, 1.0)
 
 
-def _gap(gap):
+def gap_text(gap):
+    """Return a gap as it is shown, such as 5e+13."""
     return "∞" if np.isinf(gap) else f"{gap:.0e}"

@@ -45,7 +45,7 @@ def forms(choice):
     loses_one = [("K", f"{choice.outputs} - 1")] if choice.loss == "cross" else []
     values = {"r": choice.data_rank, "n": choice.samples, "K": choice.outputs, "p": count(choice)} | values
     definitions = evaluate([*loses_one, *definitions], values)
-    ranks = HessianTriple(*evaluate(zip(("H_f", "H_o", "H_L"), expressions, strict=True), values))
+    ranks = HessianTriple(*evaluate(zip(SYMBOLS, expressions, strict=True), values))
     return Forms(known, ranks, definitions, values, of_network, _remark(choice, known, of_network))
 
 
@@ -105,7 +105,7 @@ def _fully_connected(choice):
     if not choice.bias:
         expressions = ("2*q*M + 2*q*s - L * q**2", outer, f"2*q*M - L * q**2 + {outer.replace(' - q', '')}")
         return [*common, ("s", "min(r, K)")], expressions, widths
-    K = choice.outputs - (choice.loss == "cross")
+    K = closed_forms.effective_outputs(choice.outputs, choice.loss)
     h = min(min(choice.data_rank + 1, K) - 1, *choice.widths)
     last = max((j for j, width in enumerate(choice.widths) if width == h), default=0)
     before = " + ".join(f"(m_{i} - h)" for i in range(1, last + 1))
@@ -153,7 +153,7 @@ def _attention(choice):
     loss = f"{seen} + q * abs(r - K)"
     if many:
         functional, loss = f"h * ({functional})", f"h * ({loss})"
-    K = choice.outputs - (choice.loss == "cross")
+    K = closed_forms.effective_outputs(choice.outputs, choice.loss)
     if not linear:
         outer = "h * (dim_QK + dim_VO)" if many else "dim_QK + dim_VO"
     elif not many:

@@ -2,11 +2,9 @@
 
 import html
 
-import numpy as np
-
 from explorer.bars import draw_bars
 from explorer.choices import parameters, reproducing
-from explorer.cliffs import draw_cliffs
+from explorer.cliffs import draw_cliffs, gap_text
 from explorer.drawing import draw_network
 from explorer.expressions import symbol
 from hessians import SYMBOLS
@@ -34,7 +32,6 @@ STYLE = """<style>
 .hessian-explorer tr {border-bottom: 1px solid var(--jp-border-color2, #e0e0e0); background: transparent}
 .hessian-explorer td.number, .hessian-explorer th.number {text-align: right}
 .hessian-explorer .terms span {display: inline-block; margin-right: 1.2em}
-.hessian-explorer .quiet {color: var(--jp-content-font-color2, #5a5a5a)}
 .hessian-explorer pre {user-select: all; white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; padding: 8px;
   font-size: 12px; color: inherit; background: var(--jp-cell-editor-background, #f5f5f5);
   border: 1px solid var(--jp-border-color2, #e0e0e0)}
@@ -44,16 +41,15 @@ STYLE = """<style>
 
 def network_page(choice, forms):
     """Return the name, the drawing and the formulas of a fitted choice as HTML."""
-    sign = {True: "=", False: "≤"}
     rows = []
     for name, formula, equal in zip(SYMBOLS, forms.ranks, forms.known.equal, strict=True):
-        relation = "=" if not forms.of_network else sign[equal]
+        relation = "=" if equal or not forms.of_network else "≤"
         numbers = "" if formula.numbers == str(formula.value) else f"{formula.numbers} = "
         rows.append(
             f"<tr><td>rank({symbol(name)})</td><td>{relation} {formula.symbols}<br>= {numbers}"
             f'<b data-formula="{name}">{formula.value}</b></td></tr>'
         )
-    terms = " ".join(f"<span>{term}</span>" for term in _terms(choice, forms))
+    terms = " ".join(f"<span>{term}</span>" for term in _terms(forms))
     return (
         f'<div class="hessian-explorer" data-choice="{html.escape(repr(choice))}">'
         f"<h3>{_title(choice)}</h3>{draw_network(choice, forms)}"
@@ -78,7 +74,7 @@ def ranks_page(choice, forms, measured=None, exact=None):
         found = measured[i] if measured else None
         proved = f'<span data-exact="{name}">{exact[i].rank}</span>' if exact else "–"
         count = f'<span data-measured="{name}">{found.rank}</span>' if found else "–"
-        gap = ("∞" if np.isinf(found.gap) else f"{found.gap:.0e}") if found else "–"
+        gap = gap_text(found.gap) if found else "–"
         cells = "".join(f'<td class="number">{each}</td>' for each in (forms.known.ranks[i], count, proved, gap))
         grade = f'<span data-grade="{name}">{found.grade}</span>' if found else "–"
         rows.append(f"<tr><td>rank({symbol(name)})</td>{cells}<td>{grade}</td></tr>")
@@ -105,7 +101,7 @@ def status_page(words, busy=False):
 
 
 def _title(choice):
-    c, sizes = choice, None
+    c = choice
     if c.kind == "attention":
         heads = f", {c.heads} heads" if c.heads > 1 else ""
         sizes = f"{'softmax' if c.activation == 'softmax' else 'linear'} attention{heads}, {c.tokens} tokens"
@@ -139,7 +135,7 @@ def _count(items, word):
     return f"{len(items)} {word}{'s' * (len(items) > 1)}"
 
 
-def _terms(choice, forms):
+def _terms(forms):
     """Yield every symbol of the formulas with its value, and how it comes about."""
     defined = {formula.name for formula in forms.definitions}
     used = "".join(formula.symbols for formula in (*forms.ranks, *forms.definitions))

@@ -2,8 +2,10 @@
 
 import html
 
+from figures.style import PALETTE
+
 WIDTH = 640  # of all pictures, in units of which a page shows as many as it has room for
-MARKED = "#E69F00"  # of what is pointed out, in the palette of `figures`
+MARKED = PALETTE[5]  # of what is pointed out
 _PAGE = "color:var(--jp-content-font-color1, #212121)"
 
 

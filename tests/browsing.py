@@ -1,7 +1,9 @@
-"""What the tests in a browser share: where it is, and a page of it."""
+"""What the tests in a browser share: where it is, a page of it, and servers on this machine."""
 
 import contextlib
 import shutil
+import socket
+import time
 
 import pytest
 
@@ -32,3 +34,20 @@ def open_page(problems, **options):
             yield page
         finally:
             browser.close()
+
+
+def free_port():
+    """Return a port that no server uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def when_it_answers(port, process):
+    """Return the address of a server on this machine, once it answers."""
+    for _ in range(600):
+        assert process.poll() is None, "the server ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return f"http://127.0.0.1:{port}/"
+        time.sleep(0.2)
+    raise TimeoutError("the server does not answer")

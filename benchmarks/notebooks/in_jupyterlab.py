@@ -18,9 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.browsing import open_page
+from tests.browsing import free_port, open_page, when_it_answers
 from tests.conftest import ROOT
-from tests.oracles.explorer_page import free_port, when_it_answers
 
 _LONGEST = 1800  # seconds for one notebook
 _IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"

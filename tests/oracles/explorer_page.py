@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
-import time
 
 from explorer import Choice, controls
 from explorer.choices import FIRST, KINDS, LOSSES, activations, nearest, parameters
+from tests.browsing import free_port, when_it_answers
 from tests.conftest import ROOT
 
 _LOSSES = {name: words for words, name in controls.LOSS_NAMES.items()}
@@ -27,23 +26,6 @@ def served(notebook, folder):
         finally:
             process.terminate()
             process.wait(30)
-
-
-def free_port():
-    """Return a port that no server uses."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def when_it_answers(port, process):
-    """Return the address of a server on this machine, once it answers."""
-    for _ in range(600):
-        assert process.poll() is None, "the server ended"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return f"http://127.0.0.1:{port}/"
-        time.sleep(0.2)
-    raise TimeoutError("the server does not answer")
 
 
 def opened(page, address):
