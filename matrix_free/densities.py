@@ -17,7 +17,8 @@ import scipy.special
 import checks
 from matrix_free.checked_products import LONG, checked, generator, rows_at_once
 from matrix_free.estimates import LEVEL, Estimate, from_samples
-from matrix_free.operators import traceable
+from matrix_free.operators import reduction, traceable
+from matrix_free.ranges import coordinates_with_rest, with_rest
 from matrix_free.recurrences import traced_tridiagonals, tridiagonals
 
 _ROUNDING = 1e-10  # relative to the largest node: how far rounding may move the spectrum that Lanczos' recurrence sees
@@ -68,10 +69,15 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     """
     p, probes, steps = checks.integer("p", p), checks.integer("probes", probes), checks.integer("steps", steps)
     multiply, numbers, rows, found = checked(operator, p, bar), generator(key), rows_at_once(p), []
-    product = traceable(operator) if p > LONG else None  # for short vectors compiling takes longer than it saves
+    # For short vectors compiling takes longer than it saves.
+    product, smaller = (traceable(operator), reduction(operator)) if p > LONG else (None, None)
+    if smaller is not None:
+        product = with_rest(smaller)
     for begin in range(0, probes, rows):
         start = numbers.standard_normal((min(rows, probes - begin), p))
         start /= np.linalg.norm(start, axis=1, keepdims=True)
+        if smaller is not None:
+            start = coordinates_with_rest(smaller, start)
         if product is None:
             alpha, beta, sizes = tridiagonals(multiply, start, steps)
         else:

@@ -8,7 +8,8 @@ import checks
 from counting import default_rtol
 from matrix_free.checked_products import LONG, check_symmetric, checked, generator, identity_images
 from matrix_free.krylov_bases import Ends, outermost
-from matrix_free.operators import traceable
+from matrix_free.operators import reduction, traceable
+from matrix_free.ranges import of_rows
 
 _SMALL = 400  # up to so many rows, or 8 k, the matrix is formed
 
@@ -95,22 +96,51 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     start = numbers.standard_normal((max(block, 2), p))
     check_symmetric(start, _images(host, start, block))
     left = products - len(start) - sum(wanted) - block  # for the residuals at the end
-    product = traceable(operator) if block == 1 and p > LONG else None
-    vectors, scale = outermost(
-        host,
-        start[:block],
-        wanted,
-        rtol / 4,
-        _capacity(p, k, block),
-        left,
-        numbers,
-        product,
-        None if bar is None else bar.update,
-    )
+    update = None if bar is None else bar.update
+    smaller = reduction(operator) if block == 1 and p > LONG else None
+    if smaller is None:
+        product, capacity = traceable(operator) if block == 1 and p > LONG else None, _capacity(p, p, k, block)
+        vectors, scale = outermost(host, start[:block], wanted, rtol / 4, capacity, left, numbers, product, update)
+    else:
+        capacity = _capacity(smaller.size, p, k, block)
+        vectors, scale = _in_fewer_coordinates(smaller, start[:1], wanted, rtol / 4, capacity, left, numbers, update)
     images = _images(host, vectors, block)
-    matrix = vectors @ images.T
-    values, rotation = np.linalg.eigh((matrix + matrix.T) / 2)
+    values, rotation = _ritz(vectors, images)
+    if smaller is not None:
+        missing = max(wanted.low - (values < 0).sum(), wanted.high - (values > 0).sum())
+        zeros = _unseen(smaller, min(missing, p - smaller.size), numbers)
+        if len(zeros):
+            vectors, images = np.concatenate([vectors, zeros]), np.concatenate([images, _images(host, zeros, block)])
+            values, rotation = _ritz(vectors, images)
     return _extremes(values, rotation.T @ vectors, rotation.T @ images, wanted, rtol, scale)
+
+
+def _ritz(vectors, images):
+    """Return eigenvalues and eigenvectors of H on the span of orthonormal rows."""
+    matrix = vectors @ images.T
+    return np.linalg.eigh((matrix + matrix.T) / 2)
+
+
+def _in_fewer_coordinates(smaller, start, wanted, rtol, capacity, products, numbers, update):
+    """Return the vectors and the scale of `krylov_bases.outermost`, found in the coordinates of a Reduction."""
+    size = smaller.size
+    wanted = Ends(*(min(count, size) for count in wanted))
+    if size <= max(_SMALL, 8 * (max(wanted) + 1)):
+        values, vectors = np.linalg.eigh(np.asarray(of_rows(smaller.product, np.eye(size))))
+        chosen, scale = np.unique(wanted.of(size)), abs(values).max()
+        vectors = vectors.T[chosen]
+    else:
+        start = np.asarray(of_rows(smaller.seen, start))
+        vectors, scale = outermost(None, start, wanted, rtol, capacity, products, numbers, smaller.product, update)
+    return np.concatenate([np.asarray(of_rows(smaller.whole, vector[None])) for vector in vectors]), scale
+
+
+def _unseen(smaller, count, numbers):
+    """Return orthonormal rows (count, p) in directions that H does not see: eigenvectors to zero."""
+    random = numbers.standard_normal((max(count, 0), smaller.p))
+    for row in random:
+        row -= np.asarray(of_rows(smaller.whole, of_rows(smaller.seen, row[None])))[0]
+    return np.ascontiguousarray(np.linalg.qr(random.T)[0].T)
 
 
 def _of_matrix(multiply, p, wanted, rtol):
@@ -120,12 +150,13 @@ def _of_matrix(multiply, p, wanted, rtol):
     for block, rows in identity_images(multiply, p):
         H[block] = rows
     values, vectors = np.linalg.eigh((H + H.T) / 2)
-    ends = wanted.of(p)
-    return _extremes(values[ends], vectors.T[ends], vectors.T[ends] @ H, wanted, rtol, abs(values).max())
+    return _extremes(values, vectors.T, vectors.T @ H, wanted, rtol, abs(values).max())
 
 
 def _extremes(values, vectors, images, wanted, rtol, scale):
     """Return the Extremes of eigenpairs in increasing order, with the products of the vectors, to an H of this size."""
+    ends = wanted.of(len(values))
+    values, vectors, images = values[ends], vectors[ends], images[ends]
     rows = zip(images, values, vectors, strict=True)  # one by one, since all at once would take more memory and time
     residuals = np.array([np.linalg.norm(image - value * vector) for image, value, vector in rows])
     rounding = default_rtol(vectors.shape[1]) * scale
@@ -143,14 +174,15 @@ def _images(multiply, vectors, block):
     return images
 
 
-def _capacity(p, k, block):
-    """Return how many vectors the basis may have: fewer than it would like to if memory is short."""
-    others = 2 * k + 4 * block  # the images at the end, and the blocks on the way
+def _capacity(size, p, k, block):
+    """Return how many vectors of `size` numbers the basis may have: fewer than it would like to if memory is short."""
+    others = (2 if size == p else 4) * k + 4 * block  # of p numbers: the images at the end, and the blocks on the way
     least = 2 * k + 2 * block
+    vectors = f"{least + others} vectors" if size == p else f"{least} vectors of {size} numbers, and {others}"
     checks.memory(
-        8 * p * (least + others),
-        f"{least + others} vectors of {p} numbers are needed for k = {k}",
+        8 * (size * least + p * others),
+        f"{vectors} of {p} numbers are needed for k = {k}",
         "Choose a smaller k",
     )
-    fitting = int(0.8 * checks.free_memory()) // (8 * p) - others
+    fitting = (int(0.8 * checks.free_memory()) - 8 * p * others) // (8 * size)
     return max(least, min(max(_CAPACITY, 4 * k) + 2 * block, fitting))

@@ -29,64 +29,108 @@ def relaid(product, p):
     Returns:
         A pytree like the products of `matvecs`: the arrays it keeps are leaves.
     """
-    closed = jax.make_jaxpr(product)(jax.ShapeDtypeStruct((p,), float))
+    closed = program(product, p)
     return Partial(functools.partial(_evaluated, closed.jaxpr), closed.consts)
 
 
-class _Gradient:
-    """The sum of X^T G over pairs of matrices (X, G), before it is computed."""
+def program(product, p):
+    """Return the program of a product v (p,) -> H v, a closed jaxpr, without functions that call others."""
+    vector = jax.ShapeDtypeStruct((p,), float)
+    closed = jax.make_jaxpr(product)(vector)
+    return jax.make_jaxpr(functools.partial(_inlined, closed.jaxpr, closed.consts))(vector)
 
-    def __init__(self, pairs, shape):
-        self.pairs, self.shape = pairs, shape
+
+class Gradient:
+    """The sum of X^T G over pairs of matrices, before it is computed, and of the names that X and G have."""
+
+    def __init__(self, pairs, names, shape):
+        self.pairs, self.names, self.shape = pairs, names, shape
+
+    @property
+    def matrix_shape(self):
+        """Rows and columns of X^T G, whose entries, row by row, are those of the array of the shape `shape`."""
+        return tuple(part.shape[1] for part in self.pairs[0])
 
     def computed(self):
         """Return the sum as an array."""
-        X, G = (jnp.concatenate(part) for part in zip(*self.pairs, strict=True))
-        # Without the barrier XLA would undo the transposition.
-        return (jax.lax.optimization_barrier(X.T) @ G).reshape(self.shape)
+        return summed(self.pairs).reshape(self.shape)
+
+
+def summed(pairs):
+    """Return the sum of X^T G over pairs of matrices (X, G), as one product of rows with columns."""
+    X, G = (jnp.concatenate(part) for part in zip(*pairs, strict=True))
+    # Without the barrier XLA would undo the transposition.
+    return jax.lax.optimization_barrier(X.T) @ G
+
+
+def evaluated(equation, inputs, is_gradient=False):
+    """Return the results of an equation of a program, as a list.
+
+    A sum over the first axes of both factors is taken for a gradient to weights and becomes a Gradient. So does a
+    product over other axes, if it is said to be one.
+    """
+    gradient = _put_off(equation, inputs, is_gradient)
+    if gradient is not None:
+        return [gradient]
+    return _bound(equation, [as_array(value) for value in inputs])
+
+
+def as_array(value):
+    """Return a value of a program as an array."""
+    return value.computed() if isinstance(value, Gradient) else value
+
+
+def read(values, atom):
+    """Return the value of an input of an equation, where `values` are those of variables."""
+    return atom.val if isinstance(atom, core.Literal) else values[atom]
 
 
 def _evaluated(jaxpr, consts, v):
-    (image,) = _run(jaxpr, consts, [v])
-    return image
+    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, v], strict=True))
+    for equation in jaxpr.eqns:
+        results = evaluated(equation, [read(values, atom) for atom in equation.invars])
+        values.update(zip(equation.outvars, results, strict=True))
+    return as_array(read(values, jaxpr.outvars[0]))
 
 
-def _run(jaxpr, consts, arguments):
-    """Return the results of a program, as a JAX interpreter does, with gradients to weights put off until needed."""
+def _inlined(jaxpr, consts, *arguments):
+    """Return the result of a program, or the results as a list, where functions that it calls are a part of it."""
     values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
     for equation in jaxpr.eqns:
-        inputs = [atom.val if isinstance(atom, core.Literal) else values[atom] for atom in equation.invars]
-        put_off = _put_off(equation, inputs)
-        if put_off is not None:
-            results = [put_off]
+        inputs = [read(values, atom) for atom in equation.invars]
+        if equation.primitive.name == "jit":
+            inner = equation.params["jaxpr"]
+            results = _inlined(inner.jaxpr, inner.consts, *inputs)
         else:
-            inputs = [value.computed() if isinstance(value, _Gradient) else value for value in inputs]
-            if equation.primitive.name == "jit":
-                inner = equation.params["jaxpr"]
-                results = _run(inner.jaxpr, inner.consts, inputs)
-            else:
-                results = equation.primitive.bind(*inputs, **equation.params)
-                results = results if equation.primitive.multiple_results else [results]
+            results = _bound(equation, inputs)
         values.update(zip(equation.outvars, results, strict=True))
-    results = [atom.val if isinstance(atom, core.Literal) else values[atom] for atom in jaxpr.outvars]
-    return [value.computed() if isinstance(value, _Gradient) else value for value in results]
+    return [read(values, atom) for atom in jaxpr.outvars]
 
 
-def _put_off(equation, inputs):
-    """Return the _Gradient that an equation makes, or None."""
+def _bound(equation, inputs):
+    results = equation.primitive.bind(*inputs, **equation.params)
+    return results if equation.primitive.multiple_results else [results]
+
+
+def _put_off(equation, inputs, is_gradient):
+    """Return the Gradient that an equation makes, or None."""
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
-        ((first, second), batched), ranks = params["dimension_numbers"], [value.aval.ndim for value in equation.invars]
-        shared = tuple(range(len(first)))
-        if any(batched) or not tuple(first) == tuple(second) == shared or min(ranks) <= len(shared):
+        axes, batched = params["dimension_numbers"]
+        count, ranks = len(axes[0]), [value.aval.ndim for value in equation.invars]
+        first = all(tuple(one) == tuple(range(count)) for one in axes)
+        if any(batched) or not (first or is_gradient) or min(ranks) <= count:
             return None
-        pair = [value.computed() if isinstance(value, _Gradient) else value for value in inputs]
-        pair = [value.reshape(math.prod(value.shape[: len(shared)]), -1) for value in pair]
-        return _Gradient([tuple(pair)], equation.outvars[0].aval.shape)
-    if not all(isinstance(value, _Gradient) for value in inputs):
+        pair = [jnp.moveaxis(as_array(value), one, range(count)) for value, one in zip(inputs, axes, strict=True)]
+        pair = [value.reshape(math.prod(value.shape[:count]), -1) for value in pair]
+        return Gradient([tuple(pair)], [tuple(equation.invars)], equation.outvars[0].aval.shape)
+    if not inputs or not all(isinstance(value, Gradient) for value in inputs):
         return None
-    if name in ("add", "add_any"):
-        return _Gradient(inputs[0].pairs + inputs[1].pairs, inputs[0].shape)
-    if name == "transpose" and len(inputs[0].shape) == 2:
-        return _Gradient([pair[::-1] for pair in inputs[0].pairs], inputs[0].shape[::-1])
+    first = inputs[0]
+    if name in ("add", "add_any") and first.matrix_shape == inputs[1].matrix_shape:
+        return Gradient(first.pairs + inputs[1].pairs, first.names + inputs[1].names, first.shape)
+    if name == "transpose" and first.shape == first.matrix_shape:
+        return Gradient([pair[::-1] for pair in first.pairs], [pair[::-1] for pair in first.names], first.shape[::-1])
+    if name == "reshape" and params["dimensions"] is None:
+        return Gradient(first.pairs, first.names, tuple(params["new_sizes"]))
     return None

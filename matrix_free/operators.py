@@ -13,8 +13,10 @@ import losses
 import premises
 from matrix_free.checked_products import LONG
 from matrix_free.layouts import relaid
+from matrix_free.ranges import reduced
 from matrix_free.sketches import BLOCK
 from matvecs import (
+    QUICKLY,
     bytes_of_one,
     factor_matvec,
     functional_matvec,
@@ -24,6 +26,8 @@ from matvecs import (
     vectors_at_once,
 )
 from problem import pose
+
+_ROUNDING = 1e-11  # of a product, relative to its length
 
 _FEW = 16  # vectors in a block, below which the network's values at its weights are kept from product to product
 
@@ -181,12 +185,21 @@ def operator(product, problem):
     def kept():
         return [_prepared(product, loss, apply_fn, params, *batch) for batch in batches]
 
+    @functools.cache
+    def fastest():
+        return [relaid(one, num_params(params)) if one_by_one() else one for one in kept()]
+
+    @functools.cache
+    def smaller():
+        found = reduced(kept(), num_params(params), scale)
+        return found if found is not None and _agrees(found, kept(), scale) else None
+
     def multiply(vectors):
         if len(vectors) < few:
             # Even if the first call is traced, what is kept must be numbers.
             traced = isinstance(vectors, jax.core.Tracer)
             with jax.ensure_compile_time_eval() if traced else contextlib.nullcontext():
-                ready = kept()
+                ready = fastest()
             images = [_few(one, vectors) for one in ready]
         else:
             images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
@@ -196,7 +209,8 @@ def operator(product, problem):
         return total if scale == 1.0 else scale * total
 
     if product is not factor_matvec and few:
-        multiply.traceable = lambda: Partial(_summed, kept(), scale)
+        multiply.traceable = lambda: Partial(_summed, fastest(), scale)
+        multiply.reduction = smaller
     return multiply
 
 
@@ -207,6 +221,24 @@ def traceable(operator):
     for one whose products go through the network anew since they would keep too much of it.
     """
     return getattr(operator, "traceable", lambda: None)()
+
+
+def reduction(operator):
+    """Return the `ranges.Reduction` of an operator of this file to fewer coordinates, or None if it would not pay."""
+    return getattr(operator, "reduction", lambda: None)()
+
+
+def _agrees(smaller, products, scale):
+    """Return whether a Reduction gives the product with a random vector, to rounding."""
+    v = jnp.asarray(np.random.default_rng(0).standard_normal(smaller.p))
+    image = _quickly(Partial(_summed, products, scale), v)
+    found = _quickly(smaller.whole, _quickly(smaller.product, _quickly(smaller.seen, v)))
+    return bool(jnp.linalg.norm(found - image) <= _ROUNDING * jnp.linalg.norm(image))
+
+
+@functools.partial(jax.jit, compiler_options=QUICKLY)
+def _quickly(product, v):
+    return product(v)
 
 
 def _summed(products, scale, v):
@@ -235,8 +267,7 @@ def _block(product, loss, apply_fn, most, params, inputs, targets, vectors):
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _prepared(product, loss, apply_fn, params, inputs, targets):
-    one = product(loss, apply_fn, params, inputs, targets)
-    return relaid(one, num_params(params)) if one_by_one() else one
+    return product(loss, apply_fn, params, inputs, targets)
 
 
 @jax.jit
