@@ -54,7 +54,8 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     Raises:
         TypeError: for a p, probes or steps that is not an integer.
         ValueError: if one of them is below one. Also for an operator that returns NaN, infinity, another shape or
-            dtype, or that is not symmetric (`ranks.NotSymmetricError`).
+            dtype, or that is not symmetric (`ranks.NotSymmetricError`). And for eigenvalues near 1e-150 or 1e150, whose
+            squares under- or overflow.
 
     Example:
         >>> import numpy as np

@@ -23,7 +23,7 @@ _OVERSAMPLING = 1.1  # what a guess is multiplied by: with N = rank(H) the small
 _FIRST = 256  # the number of probes to begin with where there is no guess
 
 
-def joint_ranks(problem, guess, key, mesh=None):
+def joint_ranks(problem, guess, key, mesh=None, bar=None):
     """Return the HessianTriple of NumericalRank of a network, without grades, or None where this way does not lead on.
 
     Every rank is that of a sketch as in `probed_ranks`, with as many probes as its own guess asks for.
@@ -31,7 +31,7 @@ def joint_ranks(problem, guess, key, mesh=None):
     Args:
         problem: `problem.Problem`, with a loss whose root is known.
         guess: HessianTriple of int or None.
-        key, mesh: as in `probed_ranks.sketched_rank`.
+        key, mesh, bar: as in `probed_ranks.sketched_ranks`.
 
     Returns:
         None if there are more outputs of samples than parameters, so that A is compressed as well, or if H_L is not the
@@ -41,7 +41,7 @@ def joint_ranks(problem, guess, key, mesh=None):
         ValueError, MemoryError: as in `probed_ranks.sketched_rank`. NotSymmetricError if H_f is rounding alone.
     """
     p = num_params(problem.params)
-    functional, factor = operator(functional_matvec, problem), operator(factor_matvec, problem)
+    functional, factor = operator(functional_matvec, problem, bar), operator(factor_matvec, problem, bar)
     m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
     psi, xi = probes(p, key), probes(m, jax.random.fold_in(key, m))
     if m > p or not _is_sum(problem, functional, factor, psi):

@@ -168,10 +168,11 @@ def check_derivatives(problem, own=None):
         premises.check_derivatives(*problem[:3], *batch, product)
 
 
-def operator(product, problem):
+def operator(product, problem, bar=None):
     """Return the function V -> V H, or V A^T, for one of the products in `matvecs`.
 
-    For a symmetric product it has the attribute `traceable`, see `traceable`.
+    For a symmetric product it has the attributes `traceable` and `reduction`, see the functions of these names. A bar,
+    such as a `tqdm.tqdm`, is told the number of products, but for those of compiled functions.
     """
     loss, apply_fn, params, batches, scale, _ = problem
     most = min(vectors_at_once(apply_fn, params, inputs) for inputs, _ in batches)
@@ -195,6 +196,8 @@ def operator(product, problem):
         return found if found is not None and _agrees(found, kept(), scale) else None
 
     def multiply(vectors):
+        if bar is not None and not isinstance(vectors, jax.core.Tracer):
+            bar.update(len(vectors))
         if len(vectors) < few:
             # Even if the first call is traced, what is kept must be numbers.
             traced = isinstance(vectors, jax.core.Tracer)

@@ -21,7 +21,7 @@ from ranks import numerical_rank
 from twins import twin
 
 
-def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduction="sum", only=None):
+def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduction="sum", only=None, bar=None):
     """Return the blocks of H_f, H_o and H_L, summed over batches, without forming a matrix.
 
     The images of N random vectors, N > rank(H), span the range of H. Let Q_l be an orthonormal basis of their entries
@@ -35,6 +35,7 @@ def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduc
     Args:
         loss, apply_fn, params, batches, layer, reduction, only: as in `blocks.dense_blocks`.
         key: `jax.random` key of the random vectors, by default that of seed 0.
+        bar: a `tqdm.tqdm`, which is told the number of products, with every matrix and with the factor of H_o.
 
     Returns:
         HessianTriple of Blocks. The spectrum of a diagonal block holds as many eigenvalues as its layer has rows in
@@ -61,12 +62,12 @@ def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduc
     pair, places = twin(problem), layers(problem.params, layer)
     check_derivatives(problem, pair.itself)
     key = jax.random.key(0) if key is None else key
-    ranks, norms = _all_blocks(pair.itself, places, key)
+    ranks, norms = _all_blocks(pair.itself, places, key, bar)
     others = []
 
     def of_twin(number):
         if not others:
-            others.extend(_all_blocks(pair.other, places, key)[0])
+            others.extend(_all_blocks(pair.other, places, key, bar)[0])
         return others[number]
 
     found = [
@@ -76,19 +77,19 @@ def sketched_blocks(loss, apply_fn, params, batches, layer=None, key=None, reduc
     return HessianTriple(*(blocks_of(places, *each) for each in zip(zip(*found, strict=True), norms, strict=True)))
 
 
-def _all_blocks(problem, places, key):
+def _all_blocks(problem, places, key, bar):
     """Return, for every layer, the NumericalRank of its blocks of H_f, H_o and H_L, and the norms for every matrix."""
     p = num_params(problem.params)
     ranks, norms = zip(
         *(
-            _blocks(operator(product, problem), p, places, key)
+            _blocks(operator(product, problem, bar), p, places, key)
             for product in (functional_matvec, outer_matvec, loss_matvec)
         ),
         strict=True,
     )
     functional, outer, total = ranks
     if losses.has_root(problem.loss):
-        factor = operator(factor_matvec, problem)
+        factor = operator(factor_matvec, problem, bar)
         outer = [_of_factor(factor, p, where, one, key) for one, where in zip(outer, places.values(), strict=True)]
     return list(zip(functional, outer, total, strict=True)), norms
 

@@ -119,6 +119,7 @@ def sketched_ranks(
     bound=None,
     only=None,
     penalty=None,
+    bar=None,
 ):
     """Return the numerical ranks of H_f, H_o and H_L, summed over batches, without forming a matrix, with their grades.
 
@@ -134,6 +135,7 @@ def sketched_ranks(
         key: `jax.random` key of the probes, by default that of seed 0.
         mesh: as in `sketched_rank`.
         near_minimum, reduction, bound, only, penalty: as in `ranks.dense_ranks`.
+        bar: a `tqdm.tqdm`, which is told the number of products, with every matrix and with the factor of H_o.
 
     Returns:
         HessianTriple of NumericalRank, with a penalty WithPenalty.
@@ -169,27 +171,27 @@ def sketched_ranks(
     guess = guess or HessianTriple(None, None, None)
     if penalty:
         guess = WithPenalty(*guess[:2], p, p, guess[2])
-    found = _sketched(pair.itself, of_penalty and of_penalty.itself, guess, key, mesh, near_minimum)
+    found = _sketched(pair.itself, of_penalty and of_penalty.itself, guess, key, mesh, bar, near_minimum)
 
     def of_twin():
         expected = type(found)(*(one.rank for one in found))
-        return _sketched(pair.other, of_penalty and of_penalty.other, expected, key, mesh, of_one_size=True)
+        return _sketched(pair.other, of_penalty and of_penalty.other, expected, key, mesh, bar, of_one_size=True)
 
     return graded(found, bound, p, of_twin, pair.why_none or (of_penalty.why_none if penalty else ""))
 
 
-def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False, of_one_size=False):
+def _sketched(problem, of_penalty, guess, key, mesh, bar, near_minimum=False, of_one_size=False):
     """Return the HessianTriple, or WithPenalty, of the NumericalRank of a network, without grades.
 
     With `of_one_size` the penalty is multiplied so that its Hessian is as large as H_L.
     """
-    p, total = num_params(problem.params), operator(loss_matvec, problem)
+    p, total = num_params(problem.params), operator(loss_matvec, problem, bar)
     rank = lambda matvec, guess, scale=0.0: sketched_rank(matvec, p, guess, key, mesh, scale)
     expected = HessianTriple(*guess[:2], guess.without if of_penalty else guess.loss)
-    three = _three(problem, expected, key, mesh, near_minimum)
+    three = _three(problem, expected, key, mesh, bar, near_minimum)
     if of_penalty is None:
         return three
-    added = operator(loss_matvec, of_penalty)
+    added = operator(loss_matvec, of_penalty, bar)
     penalty = rank(added, guess.penalty)
     largest = float(abs(three.loss.spectrum[0]))
     factor = largest / (float(abs(penalty.spectrum[0])) or 1.0) if of_one_size else 1.0
@@ -197,21 +199,22 @@ def _sketched(problem, of_penalty, guess, key, mesh, near_minimum=False, of_one_
     return WithPenalty(*three[:2], whole, penalty, three.loss)
 
 
-def _three(problem, guess, key, mesh, near_minimum):
+def _three(problem, guess, key, mesh, bar, near_minimum):
     """Return the HessianTriple of the NumericalRank of a network without a penalty: from one pass, or one by one."""
     p = num_params(problem.params)
-    rank = lambda product, guess, scale=0.0: sketched_rank(operator(product, problem), p, guess, key, mesh, scale)
+    made = lambda product: operator(product, problem, bar)
+    rank = lambda product, guess, scale=0.0: sketched_rank(made(product), p, guess, key, mesh, scale)
     found = None
     if losses.has_root(problem.loss) and not near_minimum:
         with contextlib.suppress(NotSymmetricError):  # at a minimum H_f can be rounding alone
-            found = joint_ranks(problem, guess, key, mesh)
+            found = joint_ranks(problem, guess, key, mesh, bar)
     if found is not None:
         again = lambda product, one: rank(product, one.rank) if one.gap < _POOR else one
         return HessianTriple(again(functional_matvec, found[0]), found[1], again(loss_matvec, found[2]))
     loss = rank(loss_matvec, guess.loss)
     largest = float(abs(loss.spectrum[0]))
     if losses.has_root(problem.loss):
-        outer = factor_rank(operator(factor_matvec, problem), p, guess.outer, key, mesh)
+        outer = factor_rank(made(factor_matvec), p, guess.outer, key, mesh)
     else:
         outer = rank(outer_matvec, guess.outer)
     try:

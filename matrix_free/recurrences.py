@@ -19,6 +19,8 @@ from matrix_free.operators import one_by_one
 
 _ROUNDING = 10 * np.finfo(float).eps  # a beta below so much of the largest entry of T is zero
 
+_LEAST = 1e-130  # of the eigenvalues, so that rounding, 1e-16 times as large, still has a square
+
 _STEPS = 10  # in one call of a compiled function, between two looks at the progress
 
 
@@ -49,7 +51,8 @@ def tridiagonals(multiply, start, steps):
             known = alpha[0, 0] * first + beta[0, 0] * second
             check_symmetric(np.stack([first, second]), np.stack([known, np.asarray(images[0])]))
         advance = _advance_jax if isinstance(images, jax.Array) else _advance
-        a, last, following = advance(images, current, previous, last)
+        with np.errstate(over="ignore"):  # the squares of large numbers: `_check_range` has a message
+            a, last, following = advance(images, current, previous, last)
         current, previous = following, current
         alpha[:, j], beta[:, j] = np.asarray(a)[:, 0], np.asarray(last)[:, 0]
         if _ended(alpha[:, : j + 1], beta[:, : j + 1]).any(axis=1).all():
@@ -83,7 +86,7 @@ def _of_group(product, group, steps, update):
         vectors = [np.array(state[0][0]), *vectors] if done < 2 else []
         a, b, state = _steps(product, state, count)
         alpha[:, done : done + count], beta[:, done : done + count] = (np.asarray(part)[:, :count] for part in (a, b))
-        check_finite(a, b)
+        check_finite(a)  # if beta alone is infinite, squares overflow: `_check_range`
         done += count
         if update is not None:
             update(count * len(group))
@@ -139,9 +142,20 @@ def _ended(alpha, beta):
 
 def _until_zero(alpha, beta):
     """Return the Tridiagonals that end at the first beta that is zero."""
+    _check_range(alpha, beta)
     ended = _ended(alpha, beta)
     sizes = np.where(ended.any(axis=1), ended.argmax(axis=1) + 1, ended.shape[1])
     return Tridiagonals(alpha, np.where(ended, 0.0, beta), sizes)
+
+
+def _check_range(alpha, beta):
+    """Check that no square of a number as large as the eigenvalues over- or underflows."""
+    largest = max(abs(alpha).max(), np.nan_to_num(beta, posinf=0.0).max())
+    if np.isinf(beta).any() or 0 < largest < _LEAST:
+        raise ValueError(
+            f"eigenvalues of the size {largest:.0e} have squares that float64 cannot hold; multiply the matrix by a "
+            "number so that they are nearer to 1"
+        )
 
 
 def _advance(images, current, previous, last):

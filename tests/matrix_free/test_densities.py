@@ -239,6 +239,20 @@ def _with(function, **attributes):
     return function
 
 
+@pytest.mark.parametrize("make", [compiled, turned])
+def test_sizes_whose_squares_float64_cannot_hold(make, monkeypatch):
+    monkeypatch.setattr(densities, "LONG", 0)
+    values = np.linspace(-1, 1, 50)
+    for size in (1e-170, 1e200):
+        with pytest.raises(ValueError, match=r"eigenvalues of the size .* multiply the matrix by a number"):
+            spectral_density(make(size * values, np.random.default_rng(0)), 50, 2, 10)
+    small, ordinary, large = (
+        spectral_density(make(size * values, np.random.default_rng(0)), 50, 2, 10).nodes / size
+        for size in (1e-100, 1.0, 1e100)
+    )
+    assert_allclose(np.stack([small, large]), np.stack([ordinary, ordinary]), atol=1e-12)
+
+
 def test_the_bar_counts_products_and_the_key_seeds_the_probes():
     bar = Bar()
     first = density(SPACED, probes=70, steps=7, bar=bar)

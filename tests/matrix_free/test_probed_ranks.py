@@ -10,6 +10,7 @@ from initializers import get_init
 from losses import LOSSES, get_loss, squared
 from matrix_free import factor_rank, sketched_rank, sketched_ranks
 from ranks import numerical_rank
+from tests.matrix_free.spectra import Bar
 from tests.oracles.prescribed_spectrum import symmetric
 
 # --- without the matrix
@@ -83,7 +84,9 @@ def test_sketched_ranks_are_the_dense_ones(activation, loss_name):
     inputs, targets = rng.normal(size=(12, 50)), np.eye(3)[rng.integers(3, size=12)]
     expected = dense_hessians(loss, apply_fn, params, [(inputs, targets)])
     batches = [(inputs[:8], targets[:8]), (inputs[8:], targets[8:])]
-    found = sketched_ranks(loss, apply_fn, params, batches, guess=HessianTriple(30, 30, 60))
+    bar = Bar()
+    found = sketched_ranks(loss, apply_fn, params, batches, guess=HessianTriple(30, 30, 60), bar=bar)
+    assert bar.n >= sum(len(rank.spectrum) for rank in found[::2])  # H_f and H_L
     for sketched, matrix in zip(found, expected, strict=True):
         assert sketched.rank == numerical_rank(matrix).rank
         assert sketched.gap > 1e5
