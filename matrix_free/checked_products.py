@@ -7,9 +7,11 @@ import numpy as np
 import checks
 from ranks import NotSymmetricError
 
-BLOCK = 64  # vectors at a time, unless they are long
+BLOCK = 64  # vectors at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
 
 LONG, _FEW = 20_000, 15  # of longer vectors, so few at a time are multiplied faster (`operators`), or one (`traceable`)
+
+VERY_LONG = 200_000  # from here on fewer coordinates (`ranges`) save more time than it takes to compile them
 
 _NUMBERS = 16_000_000  # in a block of them
 

@@ -15,7 +15,7 @@ import scipy.linalg
 import scipy.special
 
 import checks
-from matrix_free.checked_products import LONG, checked, generator, rows_at_once
+from matrix_free.checked_products import LONG, VERY_LONG, checked, generator, rows_at_once
 from matrix_free.estimates import LEVEL, Estimate, from_samples
 from matrix_free.operators import reduction, traceable
 from matrix_free.ranges import coordinates_with_rest, with_rest
@@ -38,7 +38,8 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
 
     `counts_below`, `smoothed` and `distance` read it. The largest and the smallest eigenvalues are among the nodes,
     and may be there several times. All probes advance at once. They take 40 numbers for each parameter and probe, or
-    fewer probes at a time where memory is short.
+    fewer probes at a time where memory is short. For p above 200 000 and an operator of this project, the products
+    are made in the coordinates that H sees (`ranges`), if there are far fewer than p. The numbers are the same.
 
     Args:
         operator: V (b, p) -> V H (b, p), of NumPy or JAX arrays, such as `matrix_free.loss_operator` returns.
@@ -71,7 +72,8 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     p, probes, steps = checks.integer("p", p), checks.integer("probes", probes), checks.integer("steps", steps)
     multiply, numbers, rows, found = checked(operator, p, bar), generator(key), rows_at_once(p), []
     # For short vectors compiling takes longer than it saves.
-    product, smaller = (traceable(operator), reduction(operator)) if p > LONG else (None, None)
+    product = traceable(operator) if p > LONG else None
+    smaller = reduction(operator) if p > VERY_LONG else None
     if smaller is not None:
         product = with_rest(smaller)
     for begin in range(0, probes, rows):

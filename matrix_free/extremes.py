@@ -6,7 +6,7 @@ import numpy as np
 
 import checks
 from counting import default_rtol
-from matrix_free.checked_products import LONG, check_symmetric, checked, generator, identity_images
+from matrix_free.checked_products import LONG, VERY_LONG, check_symmetric, checked, generator, identity_images
 from matrix_free.krylov_bases import Ends, outermost
 from matrix_free.operators import reduction, traceable
 from matrix_free.ranges import of_rows
@@ -39,8 +39,11 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
 
     Up to p = 400, or 8 k, H is formed from p products. Beyond, the method is a restarted Lanczos method
     (`krylov_bases`), at p max(64, 4 k) numbers. Its steps are compiled for p above 20 000 and the operators of this
-    project (`compiled_bases`). For k = 10 and H_L or H_f of a small network it takes 170 to 310 products. The smallest
-    eigenvalues of H_o are zeros among many small ones, and take thousands: ask for its top.
+    project (`compiled_bases`). Above 200 000 they run in the coordinates that H sees (`ranges`), if there are far fewer
+    than p, as with few samples. The residuals are those of H itself.
+
+    For k = 10 and H_L or H_f of a small network it takes 170 to 310 products. The smallest eigenvalues of H_o are zeros
+    among many small ones, and take thousands: ask for its top.
 
     A residual norm bounds an error: H has an eigenvalue within |H v - theta v| of theta (Parlett, The Symmetric
     Eigenvalue Problem, 4.5). It does not show that none was missed. So a second search looks for more, such as the
@@ -97,7 +100,7 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
     check_symmetric(start, _images(host, start, block))
     left = products - len(start) - sum(wanted) - block  # for the residuals at the end
     update = None if bar is None else bar.update
-    smaller = reduction(operator) if block == 1 and p > LONG else None
+    smaller = reduction(operator) if block == 1 and p > VERY_LONG else None
     if smaller is None:
         product, capacity = traceable(operator) if block == 1 and p > LONG else None, _capacity(p, p, k, block)
         vectors, scale = outermost(host, start[:block], wanted, rtol / 4, capacity, left, numbers, product, update)

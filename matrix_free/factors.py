@@ -8,6 +8,7 @@ here, and whether D is used in any other way.
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -96,11 +97,17 @@ def factor_of(equation, inputs):
         piece, matrix = inputs[one], inputs[other]
         known = not (matrix is None or isinstance(matrix, Piece))
         if isinstance(piece, Piece) and known and len(piece.shape) == 2 and not any(batched):
-            (axis, *others), axes, matrix = contracted[one], contracted[other], as_array(matrix)
+            (axis, *others), axes = contracted[one], contracted[other]
             if not others:
-                matrix = jnp.moveaxis(matrix, axes[0], -1)
-                return piece, axis ^ piece.turned, equation.invars[other], matrix.reshape(-1, matrix.shape[-1])
+                matrix = as_rows(as_array(matrix), axes[0])
+                return piece, axis ^ piece.turned, equation.invars[other], matrix
     return None
+
+
+def as_rows(array, axis):
+    """Return a known array as a matrix whose columns are along an axis; in NumPy if it is a number, to compile less."""
+    xp = jnp if isinstance(array, jax.core.Tracer) else np
+    return xp.moveaxis(xp.asarray(array), axis, -1).reshape(-1, array.shape[axis])
 
 
 def joining_equation(jaxpr):

@@ -9,9 +9,10 @@ import numpy as np
 
 import checks
 from hessians import HessianTriple
+from matrix_free.checked_products import BLOCK
 from matrix_free.operators import operator
 from matrix_free.random_probes import columns, probes
-from matrix_free.sketches import BLOCK, factor_sketch, symmetric_sketch
+from matrix_free.sketches import factor_sketch, symmetric_sketch
 from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params
 from ranks import numerical_rank, singular_rank
 from sums import agree

@@ -11,10 +11,9 @@ from jax.tree_util import Partial
 import checks
 import losses
 import premises
-from matrix_free.checked_products import LONG
+from matrix_free.checked_products import BLOCK, LONG
 from matrix_free.layouts import relaid
 from matrix_free.ranges import reduced
-from matrix_free.sketches import BLOCK
 from matvecs import (
     QUICKLY,
     bytes_of_one,
@@ -233,15 +232,15 @@ def reduction(operator):
 
 def _agrees(smaller, products, scale):
     """Return whether a Reduction gives the product with a random vector, to rounding."""
-    v = jnp.asarray(np.random.default_rng(0).standard_normal(smaller.p))
-    image = _quickly(Partial(_summed, products, scale), v)
-    found = _quickly(smaller.whole, _quickly(smaller.product, _quickly(smaller.seen, v)))
-    return bool(jnp.linalg.norm(found - image) <= _ROUNDING * jnp.linalg.norm(image))
+    v = np.random.default_rng(0).standard_normal(smaller.p)
+    image, difference = _compared(smaller, Partial(_summed, products, scale), v)
+    return bool(difference <= _ROUNDING * image)
 
 
 @functools.partial(jax.jit, compiler_options=QUICKLY)
-def _quickly(product, v):
-    return product(v)
+def _compared(smaller, product, v):
+    image, found = product(v), smaller.whole(smaller.product(smaller.seen(v)))
+    return jnp.linalg.norm(image), jnp.linalg.norm(found - image)
 
 
 def _summed(products, scale, v):

@@ -10,10 +10,10 @@ from blocks import blocks_of
 from counting import default_rtol
 from grades import graded
 from hessians import HessianTriple
+from matrix_free.checked_products import BLOCK
 from matrix_free.operators import check_derivatives, operator
 from matrix_free.probed_ranks import SPARE, factor_rank, sketched_rank
 from matrix_free.random_probes import columns, probes
-from matrix_free.sketches import BLOCK
 from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params, outer_matvec
 from parts import layers
 from problem import pose

@@ -13,8 +13,7 @@ These are r b + (a - r) s coordinates instead of a b. In them the Hessian is a s
 eigenvalues but for zeros. Its products need two large products of matrices for a layer instead of six: those with W.
 
 X and G are found in the program of a product, so that any network will do. Weights that a network uses in another way
-keep their own coordinates. Q is a product of Householder's reflections in the form I - V T V^T, with V (a, r) and
-T (r, r) (Schreiber and Van Loan 1989). A matrix (n, a) is turned by two thin products.
+keep their own coordinates. Q and P are those of `reflections`.
 """
 
 import functools
@@ -23,11 +22,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jax.tree_util import Partial
 
 from matrix_free.factors import Piece, factor_of, joining_equation, outputs_of, parted, sides_of
 from matrix_free.layouts import Gradient, as_array, evaluated, program, read, summed
+from matrix_free.reflections import turn_of
 
 _WORTHWHILE = 0.6  # share of the coordinates that may remain: beyond, turning them costs as much as it saves
 
@@ -52,23 +51,16 @@ class _Layer(NamedTuple):
     s: int
 
     @property
+    def key(self):
+        return self.begin, (self.a, self.b)
+
+    @property
     def size(self):
         return self.r * self.b + (self.a - self.r) * self.s
 
-
-class _Turn(NamedTuple):
-    """The orthogonal matrix Q = I - V T V^T."""
-
-    V: jax.Array
-    T: jax.Array
-
-    def times(self, M):
-        """Return M Q."""
-        return M - ((M @ self.V) @ self.T) @ self.V.T
-
-    def back(self, M):
-        """Return M Q^T."""
-        return M - ((M @ self.V) @ self.T.T) @ self.V.T
+    @property
+    def worthwhile(self):
+        return self.size <= _WORTHWHILE * self.a * self.b
 
 
 def reduced(products, p, scale=1.0):
@@ -81,30 +73,16 @@ def reduced(products, p, scale=1.0):
     """
     programs = [program(product, p) for product in products]
     sides = [sides_of(closed.jaxpr, closed.consts, p) for closed in programs]
-    layers, turns = [], []
-    for begin, (a, b) in sorted(set.intersection(*(set(found) for found in sides))):
-        rows = [[matrix for found in sides for matrix in found[begin, (a, b)][side].values()] for side in (0, 1)]
-        layer = _Layer(begin, a, b, min(sum(map(len, rows[0])), a), min(sum(map(len, rows[1])), b))
-        if layer.size <= _WORTHWHILE * a * b:
-            layers.append(layer)
-            turns.append((_turn(rows[0], a), _turn(rows[1], b)))
+    common = sorted(set.intersection(*map(set, sides)))
+    layers = tuple(layer for layer in (_layer(key, sides) for key in common) if layer.worthwhile)
     size = p - sum(layer.a * layer.b - layer.size for layer in layers)
     if size > _WORTHWHILE * p:
         return None
-    layers, parts = tuple(layers), []
-    for closed, found in zip(programs, sides, strict=True):
-        chosen = [found[layer.begin, (layer.a, layer.b)] for layer in layers]
-        names = [[list(side) for side in sides] for sides in chosen]
-        known = [
-            [
-                [turn.times(jnp.asarray(matrix))[:, :rank] for matrix in side.values()]
-                for turn, side, rank in zip(pair, sides, (layer.r, layer.s), strict=True)
-            ]
-            for pair, sides, layer in zip(turns, chosen, layers, strict=True)
-        ]
-        parts.append(Partial(functools.partial(_product, closed.jaxpr, layers, names), closed.consts, known, turns))
+    turns = [_turns(layer, sides) for layer in layers]
+    parts = [_part(closed, layers, turns, found) for closed, found in zip(programs, sides, strict=True)]
+    turns = jax.tree.map(jnp.asarray, turns)  # NumPy until now, since that compiles nothing
     return Reduction(
-        Partial(_summed, parts, scale),
+        Partial(_summed, [Partial(*part, turns) for part in parts], scale),
         Partial(functools.partial(_seen, layers), turns),
         Partial(functools.partial(_whole, layers, p), turns),
         p,
@@ -137,21 +115,37 @@ def _with_rest(product, c):
     return jnp.append(product(c[:-1]), 0.0)
 
 
-def _turn(matrices, size):
-    """Return the _Turn whose first columns span the rows of some matrices (n, size)."""
-    rows = np.concatenate([np.zeros((0, size)), *(np.asarray(matrix) for matrix in matrices)])
-    if not len(rows):
-        return _Turn(jnp.zeros((size, 0)), jnp.zeros((0, 0)))
-    (reflections, tau), _ = scipy.linalg.qr(rows.T, mode="raw")
-    V = np.tril(reflections[:, : len(tau)], -1)
-    V[np.arange(len(tau)), np.arange(len(tau))] = 1
-    T, overlaps = np.diag(tau), V.T @ V
-    for j in range(1, len(tau)):
-        T[:j, j] = -tau[j] * (T[:j, :j] @ overlaps[:j, j])
-    return _Turn(jnp.asarray(V), jnp.asarray(T))
+def _layer(key, sides):
+    """Return the _Layer of some weights, from the Sides of every batch."""
+    begin, shape = key
+    ranks = (min(sum(map(len, _matrices(key, sides, side))), shape[side]) for side in (0, 1))
+    return _Layer(begin, *shape, *ranks)
+
+
+def _matrices(key, sides, side):
+    """Return the matrices of all batches, with which some weights are multiplied on one side."""
+    return [matrix for found in sides for matrix in found[key][side].values()]
+
+
+def _turns(layer, sides):
+    """Return Q and P of a layer."""
+    return tuple(turn_of(_matrices(layer.key, sides, side), layer.key[1][side]) for side in (0, 1))
 
 
 # --- the same program in the coordinates that are seen
+
+
+def _part(closed, layers, turns, found):
+    """Return the function that makes a batch's product in the coordinates that are seen, and its first arguments."""
+    names = [[list(side) for side in found[layer.key]] for layer in layers]
+    known = [
+        [
+            [jnp.asarray(turn.times(matrix)[:, :rank]) for matrix in side.values()]
+            for turn, side, rank in zip(pair, found[layer.key], (layer.r, layer.s), strict=True)
+        ]
+        for layer, pair in zip(layers, turns, strict=True)
+    ]
+    return functools.partial(_product, closed.jaxpr, layers, names), closed.consts, known
 
 
 class _Stretch(NamedTuple):

@@ -11,11 +11,9 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 import checks
-from matrix_free.checked_products import check_finite
+from matrix_free.checked_products import BLOCK, check_finite
 from matrix_free.random_probes import columns, project, rows_over
 from ranks import NotSymmetricError
-
-BLOCK = 64  # probes at a time; from 32 to 512 the time of a product hardly changes, the memory grows with it
 
 
 def symmetric_sketch(matvec, psi, size, mesh=None, start=None, scale=0.0):

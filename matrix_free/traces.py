@@ -21,7 +21,7 @@ import checks
 from counting import default_rtol
 from matrix_free.checked_products import (
     BLOCK,
-    LONG,
+    VERY_LONG,
     check_symmetric,
     checked,
     generator,
@@ -51,10 +51,14 @@ class _Sampled(NamedTuple):
 def trace(operator, p, products=100, key=None, bar=None):
     """Return an Estimate of the trace, the sum of the eigenvalues.
 
+    For p above 200 000 and an operator of this project, it is that of H in the coordinates that it sees (`ranges`), if
+    there are far fewer than p.
+
     Args:
         operator: V (b, p) -> V H (b, p), of NumPy or JAX arrays, such as `matrix_free.loss_operator` returns.
         p: number of rows of H.
-        products: how many products to make at most, at least 6. With p or more the trace is exact, from p products.
+        products: how many products to make at most, at least 6. With p or more, or as many as there
+            are such coordinates, the trace is exact.
         key: `jax.random` key of the random vectors, by default that of seed 0.
         bar: a `tqdm.tqdm`, which is told the number of products.
 
@@ -172,7 +176,7 @@ def _mean(samples, square, d):
 def _sampled(operator, p, products, key, bar):
     """Return what the trace and the norm are estimated from."""
     multiply, p, products, numbers = _checked(operator, p, products, key, bar)
-    smaller = reduction(operator) if p > LONG else None
+    smaller = reduction(operator) if p > VERY_LONG else None
     if smaller is not None:  # which has the same eigenvalues, but for zeros
         p, multiply = smaller.size, checked(functools.partial(of_rows, smaller.product), smaller.size, bar)
     if products >= p:

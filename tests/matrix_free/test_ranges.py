@@ -45,7 +45,7 @@ NETWORKS = {  # and the shape of the inputs
 @pytest.fixture(autouse=True)
 def _short_vectors_too(monkeypatch):
     for module in (extremes, densities, traces):
-        monkeypatch.setattr(module, "LONG", 0)
+        monkeypatch.setattr(module, "VERY_LONG", 0)
 
 
 def setting(name, loss_name="mse", sizes=None):
