@@ -115,7 +115,9 @@ def extreme_eigenvalues(operator, p, k, rtol=1e-6, key=None, products=5000, bar=
         if len(zeros):
             vectors, images = np.concatenate([vectors, zeros]), np.concatenate([images, _images(host, zeros, block)])
             values, rotation = _ritz(vectors, images)
-    return _extremes(values, rotation.T @ vectors, rotation.T @ images, wanted, rtol, scale)
+    ends = wanted.of(len(values))
+    values, rotation = values[ends], rotation.T[ends]
+    return _extremes(values, rotation @ vectors, rotation @ images, wanted, rtol, scale)
 
 
 def _ritz(vectors, images):
@@ -129,6 +131,8 @@ def _in_fewer_coordinates(smaller, start, wanted, rtol, capacity, products, numb
     size = smaller.size
     wanted = Ends(*(min(count, size) for count in wanted))
     if size <= max(_SMALL, 8 * (max(wanted) + 1)):
+        if update is not None:
+            update(size)
         values, vectors = np.linalg.eigh(np.asarray(of_rows(smaller.product, np.eye(size))))
         chosen, scale = np.unique(wanted.of(size)), abs(values).max()
         vectors = vectors.T[chosen]
@@ -153,13 +157,12 @@ def _of_matrix(multiply, p, wanted, rtol):
     for block, rows in identity_images(multiply, p):
         H[block] = rows
     values, vectors = np.linalg.eigh((H + H.T) / 2)
-    return _extremes(values, vectors.T, vectors.T @ H, wanted, rtol, abs(values).max())
+    ends = wanted.of(p)
+    return _extremes(values[ends], vectors.T[ends], vectors.T[ends] @ H, wanted, rtol, abs(values).max())
 
 
 def _extremes(values, vectors, images, wanted, rtol, scale):
     """Return the Extremes of eigenpairs in increasing order, with the products of the vectors, to an H of this size."""
-    ends = wanted.of(len(values))
-    values, vectors, images = values[ends], vectors[ends], images[ends]
     rows = zip(images, values, vectors, strict=True)  # one by one, since all at once would take more memory and time
     residuals = np.array([np.linalg.norm(image - value * vector) for image, value, vector in rows])
     rounding = default_rtol(vectors.shape[1]) * scale

@@ -19,7 +19,7 @@ from matrix_free.operators import one_by_one
 
 _ROUNDING = 10 * np.finfo(float).eps  # a beta below so much of the largest entry of T is zero
 
-_LEAST = 1e-130  # of the eigenvalues, so that rounding, 1e-16 times as large, still has a square
+_LEAST = 1e-150  # of the eigenvalues, so that their squares have all digits
 
 _STEPS = 10  # in one call of a compiled function, between two looks at the progress
 

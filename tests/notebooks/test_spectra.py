@@ -33,7 +33,10 @@ def test_committed_outputs():
         assert all(line.endswith("20 of 20") for line in row(printed, title)[:2])
     # What the text says is seen.
     (outer, *_) = (line.split() for line in row(printed, "convolutional, before")[2:])
-    assert outer[3] == "9"
+    assert outer[5] == "9"  # where the largest drop is
+    for title in BEFORE_AND_AFTER:
+        second = row(printed, title)[2].split()[3:5]  # of H_o, behind K (K - 1) and K^2 eigenvalues
+        assert all(1 <= float(drop) <= 1.1 for drop in second)
     low, high = map(float, re.search(r"in the second half: ([\d.]+) to ([\d.]+)", printed).groups())
     assert 0.9 < low <= high < 1.1
 
