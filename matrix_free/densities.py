@@ -71,11 +71,9 @@ def spectral_density(operator, p, probes=10, steps=50, key=None, bar=None):
     """
     p, probes, steps = checks.integer("p", p), checks.integer("probes", probes), checks.integer("steps", steps)
     multiply, numbers, rows, found = checked(operator, p, bar), generator(key), rows_at_once(p), []
-    # For short vectors compiling takes longer than it saves.
-    product = traceable(operator) if p > LONG else None
     smaller = reduction(operator) if p > VERY_LONG else None
-    if smaller is not None:
-        product = with_rest(smaller)
+    # For short vectors compiling takes longer than it saves.
+    product = with_rest(smaller) if smaller is not None else traceable(operator) if p > LONG else None
     for begin in range(0, probes, rows):
         start = numbers.standard_normal((min(rows, probes - begin), p))
         start /= np.linalg.norm(start, axis=1, keepdims=True)

@@ -13,7 +13,7 @@ import losses
 import premises
 from matrix_free.checked_products import BLOCK, LONG
 from matrix_free.layouts import relaid
-from matrix_free.ranges import reduced
+from matrix_free.ranges import reduced, sum_of
 from matvecs import (
     QUICKLY,
     bytes_of_one,
@@ -211,7 +211,7 @@ def operator(product, problem, bar=None):
         return total if scale == 1.0 else scale * total
 
     if product is not factor_matvec and few:
-        multiply.traceable = lambda: Partial(_summed, fastest(), scale)
+        multiply.traceable = lambda: Partial(sum_of, fastest(), scale)
         multiply.reduction = smaller
     return multiply
 
@@ -233,7 +233,7 @@ def reduction(operator):
 def _agrees(smaller, products, scale):
     """Return whether a Reduction gives the product with a random vector, to rounding."""
     v = np.random.default_rng(0).standard_normal(smaller.p)
-    image, difference = _compared(smaller, Partial(_summed, products, scale), v)
+    image, difference = _compared(smaller, Partial(sum_of, products, scale), v)
     return bool(difference <= _ROUNDING * image)
 
 
@@ -241,10 +241,6 @@ def _agrees(smaller, products, scale):
 def _compared(smaller, product, v):
     image, found = product(v), smaller.whole(smaller.product(smaller.seen(v)))
     return jnp.linalg.norm(image), jnp.linalg.norm(found - image)
-
-
-def _summed(products, scale, v):
-    return scale * functools.reduce(jnp.add, (product(v) for product in products))
 
 
 def _added(first, second, v):

@@ -82,7 +82,7 @@ def reduced(products, p, scale=1.0):
     parts = [_part(closed, layers, turns, found) for closed, found in zip(programs, sides, strict=True)]
     turns = jax.tree.map(jnp.asarray, turns)  # NumPy until now, since that compiles nothing
     return Reduction(
-        Partial(_summed, [Partial(*part, turns) for part in parts], scale),
+        Partial(sum_of, [Partial(*part, turns) for part in parts], scale),
         Partial(functools.partial(_seen, layers), turns),
         Partial(functools.partial(_whole, layers, p), turns),
         p,
@@ -203,8 +203,9 @@ def _whole(layers, p, turns, c):
     return jnp.concatenate(parts)
 
 
-def _summed(parts, scale, c):
-    return scale * functools.reduce(jnp.add, (part(c) for part in parts))
+def sum_of(products, scale, v):
+    """Return scale times the sum of the products of v, one for each batch."""
+    return scale * functools.reduce(jnp.add, (product(v) for product in products))
 
 
 def _product(jaxpr, layers, names, consts, known, turns, c):
