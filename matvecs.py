@@ -50,6 +50,21 @@ def factor_matvec(loss, apply_fn, params, inputs, targets):
     return Partial(_flat_root, jacobian, Partial(losses.curvature_root(loss), predictions, targets))
 
 
+def both_matvec(loss, apply_fn, params, inputs, targets):
+    """Return v -> (H_f v, A v), as `functional_matvec` and `factor_matvec` do, from one way through the network."""
+    theta, unravel = ravel_pytree(params)
+    network = lambda t: apply_fn(unravel(t), inputs)
+    predictions = network(theta)
+    alpha = jax.grad(loss)(predictions, targets)
+
+    def gradient_and_outputs(t):
+        outputs, pullback = jax.vjp(network, t)
+        return pullback(alpha)[0], outputs
+
+    product = jax.linearize(gradient_and_outputs, theta)[1]
+    return Partial(_with_root, product, Partial(losses.curvature_root(loss), predictions, targets))
+
+
 def num_params(params):
     """Return p, the number of parameters in a pytree of arrays."""
     return sum(math.prod(np.shape(leaf)) for leaf in jax.tree.leaves(params))
@@ -73,6 +88,11 @@ def _there_and_back(jacobian, curvature, v):
 
 def _flat_root(jacobian, root, v):
     return root(jacobian(v)).ravel()
+
+
+def _with_root(product, root, v):
+    gradient, outputs = product(v)
+    return gradient, root(outputs).ravel()
 
 
 def vectors_at_once(function, *arguments, largest=_AT_ONCE):

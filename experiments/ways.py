@@ -19,8 +19,9 @@ def by_matrices(params, batches):
         params: list of weight matrices (m_{l-1}, m_l), NumPy.
         batches: list of pairs (inputs (n, d), targets (n, K)).
     """
-    apply_fn, _, _ = network_of(params)
-    return dense_ranks(squared, apply_fn, params, batches)
+    apply_fn, units, outputs = network_of(params)
+    independent = min(sum(len(inputs) for inputs, _ in batches), len(params[0]))  # samples, at most
+    return dense_ranks(squared, apply_fn, params, batches, bound=linear_ranks(independent, outputs, units))
 
 
 def by_probes(params, batches):

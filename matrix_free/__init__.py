@@ -12,9 +12,10 @@ eigenvectors. `spectral_density` tells where all eigenvalues lie, and `counts_be
 
 from matrix_free.densities import counts_below, distance, smoothed, spectral_density
 from matrix_free.extremes import extreme_eigenvalues
-from matrix_free.operators import factor_operator, functional_operator, loss_operator, outer_operator, restricted
+from matrix_free.operators import factor_operator, functional_operator, loss_operator, outer_operator
 from matrix_free.probed_blocks import sketched_blocks
 from matrix_free.probed_ranks import factor_rank, sketched_rank, sketched_ranks
+from matrix_free.restrictions import restricted
 from matrix_free.traces import diagonal, effective_rank, squared_norm, trace
 
 __all__ = [

@@ -4,16 +4,15 @@ Psi^T H_L Psi = Psi^T H_f Psi + (A Psi)^T (A Psi)
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import checks
 from hessians import HessianTriple
 from matrix_free.checked_products import BLOCK
-from matrix_free.operators import operator
+from matrix_free.operators import both_operator
 from matrix_free.random_probes import columns, probes
-from matrix_free.sketches import factor_sketch, symmetric_sketch
-from matvecs import factor_matvec, functional_matvec, loss_matvec, num_params
+from matrix_free.sketches import both_sketches
+from matvecs import loss_image, num_params
 from ranks import numerical_rank, singular_rank
 from sums import agree
 
@@ -42,21 +41,24 @@ def joint_ranks(problem, guess, key, mesh=None, bar=None):
         ValueError, MemoryError: as in `probed_ranks.sketched_rank`. NotSymmetricError if H_f is rounding alone.
     """
     p = num_params(problem.params)
-    functional, factor = operator(functional_matvec, problem, bar), operator(factor_matvec, problem, bar)
-    m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
-    psi, xi = probes(p, key), probes(m, jax.random.fold_in(key, m))
-    if m > p or not _is_sum(problem, functional, factor, psi):
+    products, psi = both_operator(problem, bar), probes(p, key)
+    m = jax.eval_shape(products, block_of(p))[1].shape[1]
+    if m > p or not _is_sum(problem, products, psi):
         return None
     S_f = A_psi = None
     for size in sizes(p, _largest(guess)):
-        S_f = symmetric_sketch(functional, psi, size, mesh, S_f)
-        A_psi = factor_sketch(factor, psi, xi, size, mesh, A_psi)
+        S_f, A_psi = both_sketches(products, m, psi, size, mesh, (S_f, A_psi))
         of_loss = numerical_rank(S_f + A_psi @ A_psi.T)
         of_functional = _within(lambda N, S=S_f: numerical_rank(S[:N, :N]), p, guess.functional, size)
         if max(of_loss.rank, of_functional.rank) + SPARE <= size:
             break
     of_outer = _within(lambda N: singular_rank(A_psi[:N]), p, guess.outer, size)
     return HessianTriple(of_functional, of_outer, of_loss)
+
+
+def block_of(p):
+    """Return the shape of a block of vectors, for which products are compiled anyway."""
+    return jax.ShapeDtypeStruct((min(BLOCK, p), p), float)
 
 
 def sizes(p, guess):
@@ -82,13 +84,10 @@ def _within(rank, p, guess, most):
             return found
 
 
-def _is_sum(problem, functional, factor, psi):
-    """Return whether H_L = H_f + A^T A in the products of the first vectors with one another."""
-    count = min(BLOCK, psi.signs.size)
-    V = columns(psi, jnp.arange(count))
-    # NumPy, since a function of its own would have to be compiled for every line.
-    images, functional, whole = (
-        np.asarray(product(V)) for product in (factor, functional, operator(loss_matvec, problem))
-    )
+def _is_sum(problem, products, psi):
+    """Return whether H_L = H_f + A^T A in the product of one vector, seen from a block of them."""
+    V = columns(psi, np.arange(min(BLOCK, psi.signs.size)))
+    functional, factor = map(np.asarray, products(V))
     V = np.asarray(V)
-    return agree(whole @ V.T, functional @ V.T, images @ images.T)
+    whole = problem.scale * sum(np.asarray(loss_image(*problem[:3], *batch, V[0])) for batch in problem.batches)
+    return agree(V @ whole, V @ functional[0], factor @ factor[0])

@@ -16,9 +16,11 @@ from matrix_free.layouts import relaid
 from matrix_free.ranges import reduced, sum_of
 from matvecs import (
     QUICKLY,
+    both_matvec,
     bytes_of_one,
     factor_matvec,
     functional_matvec,
+    loss_image,
     loss_matvec,
     num_params,
     outer_matvec,
@@ -105,64 +107,24 @@ def factor_operator(loss, apply_fn, params, batches, reduction="sum", only=None)
     return operator(factor_matvec, pose(loss, apply_fn, params, batches, reduction, only))
 
 
-def restricted(operator, where, p):
-    """Return the function V -> V H_ll for the diagonal block of H with these rows and columns, such as a layer's.
-
-    It embeds the vectors, multiplies by the whole matrix and cuts, so that nothing is compiled anew for every layer.
-
-    Args:
-        operator: V (b, p) -> V H (b, p), of any kind.
-        where: (p_l,) ints, places in the flattened vector of parameters, as `parts.layers` gives them.
-        p: number of rows of H.
-
-    Returns:
-        V (b, p_l) -> (b, p_l), NumPy float64.
-
-    Raises:
-        ValueError: for places beyond p, twice the same, or none.
-
-    Example:
-        >>> import numpy as np
-        >>> from matrix_free import restricted
-        >>> H = np.arange(16.0).reshape(4, 4) + np.arange(16.0).reshape(4, 4).T
-        >>> restricted(lambda V: V @ H, [1, 3], p=4)(np.eye(2)).tolist() == H[1::2, 1::2].tolist()
-        True
-    """
-    p, where = checks.integer("p", p), np.asarray(where)
-    if (
-        where.ndim != 1
-        or not len(where)
-        or len(set(where.tolist())) < len(where)
-        or not 0 <= where.min() <= where.max() < p
-    ):
-        raise ValueError(f"where must be different places from 0 to p - 1 = {p - 1}, as parts.layers gives them")
-
-    def multiply(vectors):
-        vectors = np.asarray(vectors)
-        whole = np.zeros((len(vectors), p))
-        whole[:, where] = vectors
-        return np.asarray(operator(whole))[:, where]
-
-    if hasattr(operator, "traceable"):
-        multiply.traceable = lambda: Partial(_cut, traceable(operator), where, jnp.zeros(p))
-    return multiply
-
-
-def check_derivatives(problem, own=None):
+def check_derivatives(problem, own=None, quickly=False):
     """Check that the derivatives are those of the loss (`premises.check_derivatives`), at every batch.
 
     Args:
         problem: `problem.Problem`.
         own: the same network in the form whose products are used, if it is another one.
+        quickly: whether the product is compiled for this check alone, because those with H_L are not used later.
     """
     own, p = own or problem, num_params(problem.params)
     for batch, same in zip(problem.batches, own.batches, strict=True):
 
         def product(v, same=same):
+            if quickly:
+                return loss_image(*own[:3], *same, v)
             # A block of the shape that is compiled anyway: many vectors are not multiplied at once if they are long.
             vectors = np.zeros((min(BLOCK, p) if p <= LONG else 1, p))
             vectors[0] = v
-            return operator(loss_matvec, own._replace(batches=[same], scale=1.0))(vectors)[0]
+            return np.asarray(operator(loss_matvec, own._replace(batches=[same], scale=1.0))(vectors))[0]
 
         premises.check_derivatives(*problem[:3], *batch, product)
 
@@ -205,14 +167,26 @@ def operator(product, problem, bar=None):
             images = [_few(one, vectors) for one in ready]
         else:
             images = [_block(product, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
-        if product is factor_matvec:
-            return scale**0.5 * jnp.concatenate(images, axis=1)
-        total = functools.reduce(jnp.add, images)
-        return total if scale == 1.0 else scale * total
+        return _of_all(images, scale) if product is factor_matvec else _sum(images, scale)
 
     if product is not factor_matvec and few:
         multiply.traceable = lambda: Partial(sum_of, fastest(), scale)
         multiply.reduction = smaller
+    return multiply
+
+
+def both_operator(problem, bar=None):
+    """Return the function V -> (V H_f, V A^T), which is faster than the two operators. Arguments as in `operator`."""
+    loss, apply_fn, params, batches, scale, _ = problem
+    most = min(vectors_at_once(apply_fn, params, inputs) for inputs, _ in batches)
+
+    def multiply(vectors):
+        if bar is not None and not isinstance(vectors, jax.core.Tracer):
+            bar.update(2 * len(vectors))
+        images = [_block(both_matvec, loss, apply_fn, most, params, *batch, vectors) for batch in batches]
+        functional, factor = zip(*images, strict=True)
+        return _sum(functional, scale), _of_all(factor, scale)
+
     return multiply
 
 
@@ -230,6 +204,18 @@ def reduction(operator):
     return getattr(operator, "reduction", lambda: None)()
 
 
+def _sum(images, scale):
+    """Return the product with the sum of the batches' matrices. Not even a product by 1 is compiled in vain."""
+    total = functools.reduce(jnp.add, images)
+    return total if scale == 1.0 else scale * total
+
+
+def _of_all(images, scale):
+    """Return the product with the factors of all batches, one below the other."""
+    whole = jnp.concatenate(images, axis=1) if len(images) > 1 else images[0]
+    return whole if scale == 1.0 else scale**0.5 * whole
+
+
 def _agrees(smaller, products, scale):
     """Return whether a Reduction gives the product with a random vector, to rounding."""
     v = np.random.default_rng(0).standard_normal(smaller.p)
@@ -245,10 +231,6 @@ def _compared(smaller, product, v):
 
 def _added(first, second, v):
     return first(v) + second(v)
-
-
-def _cut(product, where, zeros, v):
-    return product(zeros.at[where].set(v))[where]
 
 
 def one_by_one():

@@ -14,7 +14,7 @@ import checks
 import losses
 from grades import graded
 from hessians import HessianTriple, WithPenalty
-from matrix_free.joint_sketches import SPARE, joint_ranks, sizes
+from matrix_free.joint_sketches import SPARE, block_of, joint_ranks, sizes
 from matrix_free.operators import check_derivatives, operator
 from matrix_free.random_probes import probes
 from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
@@ -96,10 +96,10 @@ def factor_rank(factor, p, guess, key, mesh=None):
         TypeError, ValueError, MemoryError: as in `sketched_rank`, symmetry aside.
     """
     p = checks.integer("p", p)
-    m = jax.eval_shape(factor, jax.ShapeDtypeStruct((1, p), float)).shape[1]
-    psi, xi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)), None
+    m = jax.eval_shape(factor, block_of(p)).shape[1]
+    psi, xi, sketch = probes(p, key), probes(m, jax.random.fold_in(key, m)) if m > p else None, None
     for size in sizes(p, guess):
-        sketch = factor_sketch(factor, psi, xi, size, mesh, sketch)
+        sketch = factor_sketch(factor, m, psi, size, mesh, sketch, xi)
         found = singular_rank(sketch)
         if found.rank + SPARE <= size:
             break
@@ -165,7 +165,7 @@ def sketched_ranks(
     problem = pose(loss, apply_fn, params, batches, reduction, only, penalty)
     key, p = jax.random.key(0) if key is None else key, num_params(problem.params)
     pair, of_penalty = twin(problem), twin(problem.penalty) if penalty else None
-    check_derivatives(problem, pair.itself)
+    check_derivatives(problem, pair.itself, quickly=losses.has_root(problem.loss) and not near_minimum)
     if penalty:
         check_derivatives(problem.penalty, of_penalty.itself)
     guess = guess or HessianTriple(None, None, None)

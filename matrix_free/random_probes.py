@@ -23,6 +23,7 @@ class Probes(NamedTuple):
 
     signs: np.ndarray  # z, (p,), -1.0 or 1.0
     frequencies: np.ndarray  # nu, (p,), a permutation of 0 .. p - 1
+    table: np.ndarray  # cas(2 pi k / p) / sqrt(p) for k = 0 .. p - 1
 
 
 def probes(p, key):
@@ -30,17 +31,17 @@ def probes(p, key):
     # NumPy's generator, seeded by the key's bits: JAX's would take a second to compile. It leaves the probes on the
     # host, from where they can join vectors on any device.
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    return Probes(generator.choice([-1.0, 1.0], size=p), generator.permutation(p))
+    angles = 2 * np.pi / p * np.arange(p)
+    table = (np.cos(angles) + np.sin(angles)) / p**0.5
+    return Probes(generator.choice([-1.0, 1.0], size=p), generator.permutation(p), table)
 
 
 @jax.jit
 def columns(psi, indices):
     """Return the columns of Psi with these indices (b,) as the rows of an array (b, p), sharded as they are."""
     p = psi.signs.size
-    angles = 2 * jnp.pi / p * jnp.arange(p, dtype=float)
-    table = (jnp.cos(angles) + jnp.sin(angles)) / p**0.5
     # The product nu t is reduced modulo p in integers: as a float the angle would lose the digits that nu t / p adds.
-    return psi.signs * table[psi.frequencies[indices][:, None] * jnp.arange(p) % p]
+    return psi.signs * psi.table[psi.frequencies[indices][:, None] * jnp.arange(p) % p]
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))

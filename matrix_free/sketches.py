@@ -5,6 +5,8 @@ so that a sketch with N probes takes N^2 numbers and a few blocks of length p. W
 a block are shared out among its devices. With several processes (`jax.distributed`), each makes the same calls.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import checks
 from matrix_free.checked_products import BLOCK, check_finite
-from matrix_free.random_probes import columns, project, rows_over
+from matrix_free.random_probes import Probes, columns, project, rows_over
 from ranks import NotSymmetricError
 
 
@@ -36,25 +38,17 @@ def symmetric_sketch(matvec, psi, size, mesh=None, start=None, scale=0.0):
             or not symmetric, as far as its first block shows.
         MemoryError: if S does not fit.
     """
-    old = _old(start)
-    _check_memory(2 * size**2, size)  # S, and the copy in which LAPACK finds its eigenvalues
-    sketch = np.empty((size, size))
-    sketch[:old, :old] = start if old else 0
-    for block, rows in _projected(matvec, psi, psi, old, size, size, mesh, True, scale):
-        sketch[block] = rows
-        sketch[:old, block] = rows[:, :old].T
-    return sketch
+    return _filled(lambda V: [matvec(V)], [_symmetric(psi, size, scale)], psi, size, mesh, [start])[0]
 
 
-def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
-    """Return (Xi^T A Psi)^T for a factor A (m, p), with all or the first p columns of Xi, whichever are fewer.
-
-    Xi only turns the rows of A, unless there are more than p.
+def factor_sketch(factor, m, psi, size, mesh=None, start=None, xi=None):
+    """Return (A Psi)^T for a factor A (m, p), or (Xi^T A Psi)^T, with the first p columns of Xi, if m > p.
 
     Args:
         factor: V (b, p) -> V A^T (b, m).
-        psi, xi: `random_probes.Probes` of p and of m.
-        size, mesh, start: as in `symmetric_sketch`.
+        m: number of rows of A.
+        psi, size, mesh, start: as in `symmetric_sketch`.
+        xi: `random_probes.Probes` of m, if m > p.
 
     Returns:
         (N, min(m, p)) array.
@@ -62,13 +56,22 @@ def factor_sketch(factor, psi, xi, size, mesh=None, start=None):
     Raises:
         ValueError, MemoryError: as in `symmetric_sketch`, symmetry aside.
     """
-    old, width = _old(start), min(psi.signs.size, xi.signs.size)
-    _check_memory(2 * size * width, size)
-    sketch = np.empty((size, width))
-    sketch[:old] = start if old else 0
-    for block, rows in _projected(factor, psi, xi, old, size, width, mesh, False):
-        sketch[block] = rows
-    return sketch
+    return _filled(lambda V: [factor(V)], [_Form(m, min(m, psi.signs.size), xi)], psi, size, mesh, [start])[0]
+
+
+def both_sketches(products, m, psi, size, mesh=None, start=(None, None)):
+    """Return Psi^T H Psi and (A Psi)^T for a symmetric H and a factor A (m, p) whose products are made together.
+
+    Args:
+        products: V (b, p) -> (V H (b, p), V A^T (b, m)).
+        m: number of rows of A, at most p.
+        psi, size, mesh: as in `symmetric_sketch`.
+        start: the two smaller sketches, which are extended.
+
+    Raises:
+        ValueError, MemoryError: as in `symmetric_sketch`.
+    """
+    return _filled(products, [_symmetric(psi, size), _Form(m, m, None)], psi, size, mesh, start)
 
 
 def ritz_matrix(matvec, psi, size, mesh=None):
@@ -89,31 +92,78 @@ def ritz_matrix(matvec, psi, size, mesh=None):
     return (matrix + matrix.T) / 2
 
 
-def _projected(image, psi, xi, first, last, width, mesh, symmetric, scale=0.0):
-    """Yield, for each block of probes, its slice and Xi^T of their images, after a test of the first block."""
+class _Form(NamedTuple):
+    """What becomes of the images (b, m) of a block of probes in a sketch."""
 
-    def rows(vectors):
-        images = image(vectors)
-        if images.shape != (len(vectors), xi.signs.size) or images.dtype != np.float64:
-            raise ValueError(
-                f"the product of a block of vectors {vectors.shape} must be float64 of shape "
-                f"{(len(vectors), xi.signs.size)}, got {images.dtype} of shape {images.shape}"
-            )
-        values = np.asarray(project(xi, images, width, mesh))
-        check_finite(values)
-        return values
+    m: int
+    width: int  # of the sketch, at most m
+    turn: Probes | None  # Xi, by whose columns the images are multiplied, or None if they stay as they are
+    symmetric: bool = False  # whether the images are V H, H symmetric, and Xi = Psi
+    scale: float = 0.0  # as in `symmetric_sketch`
 
-    for block, indices in _blocks(first, last, psi.signs.size, mesh):
+
+def _symmetric(psi, size, scale=0.0):
+    return _Form(psi.signs.size, size, psi, True, scale)
+
+
+def _filled(products, forms, psi, size, mesh, start):
+    """Return a sketch for each of the forms, with what there is of them kept.
+
+    Args:
+        products: V -> the images of a block of probes, as many as there are forms.
+        forms: list of _Form.
+        psi, size, mesh: as in `symmetric_sketch`.
+        start: a smaller sketch for each of the forms, or None for each.
+    """
+    old = 0 if start[0] is None else len(start[0])
+    # LAPACK finds the eigenvalues or singular values of a copy.
+    _check_memory(2 * size * sum(form.width for form in forms), size)
+    sketches = [np.empty((size, form.width)) for form in forms]
+    for sketch, form, before in zip(sketches, forms, start, strict=True):
+        sketch[:old, : old if form.symmetric else None] = before if old else 0
+    for block, indices in _blocks(old, size, psi.signs.size, mesh):
         vectors = columns(psi, _shared(indices, mesh))
-        values = rows(vectors)
+        found = _rows(products, forms, vectors, mesh)
         if block.start == 0:
             # One more product tests linearity: the images of the same vectors in reverse order are already known.
-            combined = rows(_combined(vectors, columns(psi, _shared(indices[::-1], mesh))))
-            _check_equal(combined, 2 * values - 3 * values[::-1], scale, "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
-            if symmetric:
-                square = values[:, : len(set(indices))][: values.shape[1]]
-                _check_equal(square, square.T, scale, "symmetric", "v^T (H w) and w^T (H v)")
-        yield block, values[: block.stop - block.start]
+            combined = _combined(vectors, columns(psi, _shared(indices[::-1], mesh)))
+            _check_first(forms, found, _rows(products, forms, combined, mesh), len(set(indices)))
+        for sketch, form, rows in zip(sketches, forms, found, strict=True):
+            sketch[block] = rows[: block.stop - block.start]
+            if form.symmetric:
+                sketch[:old, block] = sketch[block, :old].T
+    return sketches
+
+
+def _rows(products, forms, vectors, mesh):
+    """Return the rows of every sketch for a block of probes, on the host."""
+    found = []
+    for images, form in zip(products(vectors), forms, strict=True):
+        if images.shape != (len(vectors), form.m) or images.dtype != np.float64:
+            raise ValueError(
+                f"the product of a block of vectors {vectors.shape} must be float64 of shape {(len(vectors), form.m)}, "
+                f"got {images.dtype} of shape {images.shape}"
+            )
+        turned = images if form.turn is None else project(form.turn, images, form.width, mesh)
+        found.append(_host(turned))
+        check_finite(found[-1])
+    return found
+
+
+def _check_first(forms, found, combined, different):
+    """Check that products are linear, and symmetric where they should be, by the rows for the first block of probes.
+
+    Args:
+        forms: list of _Form.
+        found: for each, the rows for the probes v_1, ..., v_b.
+        combined: for each, the rows for 2 v_i - 3 v_{b + 1 - i}.
+        different: how many of the probes are different.
+    """
+    for form, rows, others in zip(forms, found, combined, strict=True):
+        _check_equal(others, 2 * rows - 3 * rows[::-1], form.scale, "linear", "H (2 v - 3 w) and 2 H v - 3 H w")
+        if form.symmetric:
+            square = rows[:, :different][: rows.shape[1]]
+            _check_equal(square, square.T, form.scale, "symmetric", "v^T (H w) and w^T (H v)")
 
 
 @jax.jit
@@ -150,10 +200,6 @@ def _host(rows):
     if isinstance(rows, jax.Array) and not rows.is_fully_addressable:
         rows = jax.jit(jnp.copy, out_shardings=NamedSharding(rows.sharding.mesh, PartitionSpec()))(rows)
     return np.asarray(rows)
-
-
-def _old(start):
-    return 0 if start is None else len(start)
 
 
 def _check_memory(numbers, size):

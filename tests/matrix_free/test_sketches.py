@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from matrix_free.random_probes import columns, probes
-from matrix_free.sketches import factor_sketch, ritz_matrix, symmetric_sketch
+from matrix_free.sketches import both_sketches, factor_sketch, ritz_matrix, symmetric_sketch
 
 P = 150
 OMEGA = probes(P, jax.random.key(0))
@@ -45,16 +47,28 @@ def test_a_sketch_grows_by_new_products_only():
 @pytest.mark.parametrize("rows", [1, 20, P, 2 * P])
 @pytest.mark.parametrize("size", [10, 70, P])
 def test_factor_sketch(rows, size):
-    """With fewer rows than columns Xi is square and changes no singular value."""
-    A, xi = np.random.default_rng(2).normal(size=(rows, P)), probes(rows, jax.random.key(3))
-    expected = (dense(xi, min(rows, P)).T @ A @ dense(OMEGA, size)).T
-    found = factor_sketch(lambda V: V @ A.T, OMEGA, xi, size)
-    assert_allclose(found, expected, atol=1e-12)
-    if rows <= P:
-        turned = np.linalg.svd(found, compute_uv=False), np.linalg.svd(A @ dense(OMEGA, size), compute_uv=False)
-        assert_allclose(*turned, atol=1e-12)
-    half = factor_sketch(lambda V: V @ A.T, OMEGA, xi, size // 2)
-    assert_allclose(factor_sketch(lambda V: V @ A.T, OMEGA, xi, size, start=half), expected, atol=1e-12)
+    A = np.random.default_rng(2).normal(size=(rows, P))
+    xi = probes(rows, jax.random.key(3)) if rows > P else None
+    expected = A @ dense(OMEGA, size) if xi is None else dense(xi, P).T @ A @ dense(OMEGA, size)
+    sketch = functools.partial(factor_sketch, lambda V: V @ A.T, rows, OMEGA, xi=xi)
+    assert_allclose(sketch(size), expected.T, atol=1e-12)
+    assert_allclose(sketch(size, start=sketch(size // 2)), expected.T, atol=1e-12)
+
+
+def test_both_sketches():
+    A = np.random.default_rng(2).normal(size=(40, P))
+    products = lambda V: (matvec(V), V @ A.T)
+    half = both_sketches(products, 40, OMEGA, 60)
+    for start in ((None, None), half):
+        symmetric, factor = both_sketches(products, 40, OMEGA, 130, start=start)
+        assert_allclose(symmetric, symmetric_sketch(matvec, OMEGA, 130), atol=1e-12)
+        assert_allclose(factor, dense(OMEGA, 130).T @ A.T, atol=1e-12)
+    with pytest.raises(ValueError, match="must be symmetric in"):
+        both_sketches(lambda V: (V @ np.triu(MATRIX), V @ A.T), 40, OMEGA, 60)
+    with pytest.raises(ValueError, match="must be linear in"):
+        both_sketches(lambda V: (matvec(V), V @ A.T + 1.0), 40, OMEGA, 60)
+    with pytest.raises(ValueError, match=r"must be float64 of shape \(64, 40\), got float64 of shape \(64, 39\)"):
+        both_sketches(lambda V: (matvec(V), V @ A[1:].T), 40, OMEGA, 60)
 
 
 def test_ritz_values_are_the_eigenvalues_of_the_matrix():
@@ -93,7 +107,7 @@ def test_bad_products_are_noticed_at_the_first_block(product, message):
 def test_a_product_with_random_parts_is_noticed():
     rng = np.random.default_rng(5)
     with pytest.raises(ValueError, match="has random parts, such as dropout"):
-        factor_sketch(lambda V: V @ rng.normal(size=(P, 7)), OMEGA, probes(7, jax.random.key(6)), 20)
+        factor_sketch(lambda V: V @ rng.normal(size=(P, 7)), 7, OMEGA, 20)
 
 
 def test_a_zero_matrix_passes_the_test_of_the_first_block():
