@@ -48,7 +48,9 @@ def joint_ranks(problem, guess, key, mesh=None, bar=None):
     S_f = A_psi = None
     for size in sizes(p, _largest(guess)):
         S_f, A_psi = both_sketches(products, m, psi, size, mesh, (S_f, A_psi))
-        of_loss = numerical_rank(S_f + A_psi @ A_psi.T)
+        S_L = A_psi @ A_psi.T
+        S_L += S_f
+        of_loss = numerical_rank(S_L)
         of_functional = _within(lambda N, S=S_f: numerical_rank(S[:N, :N]), p, guess.functional, size)
         if max(of_loss.rank, of_functional.rank) + SPARE <= size:
             break
