@@ -20,8 +20,8 @@ def by_matrices(params, batches):
         batches: list of pairs (inputs (n, d), targets (n, K)).
     """
     apply_fn, units, outputs = network_of(params)
-    independent = min(sum(len(inputs) for inputs, _ in batches), len(params[0]))  # inputs, at most
-    return dense_ranks(squared, apply_fn, params, batches, bound=linear_ranks(independent, outputs, units))
+    r = min(sum(len(inputs) for inputs, _ in batches), len(params[0]))  # of the inputs, at most
+    return dense_ranks(squared, apply_fn, params, batches, bound=linear_ranks(r, outputs, units))
 
 
 def by_probes(params, batches):

@@ -31,6 +31,7 @@ def probes(p, key):
     # NumPy's generator, seeded by the key's bits: JAX's would take a second to compile. It leaves the probes on the
     # host, from where they can join vectors on any device.
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    # The table is made here: within `columns` XLA would compute a cosine and a sine for every entry of every column.
     angles = 2 * np.pi / p * np.arange(p)
     table = (np.cos(angles) + np.sin(angles)) / p**0.5
     return Probes(generator.choice([-1.0, 1.0], size=p), generator.permutation(p), table)
